@@ -1,0 +1,112 @@
+package rondo
+
+// ending is a connection that has ended and whose protocol has not been told yet.
+type ending struct {
+	conn *Conn
+	err  error
+}
+
+// tell is called at the end of the turn, so that no protocol is called from within a call that it
+// makes itself.
+func (e ending) tell() {
+	c := e.conn
+	defer func() { // also after a panic
+		if x := c.extra; x != nil && x.listener != nil {
+			x.listener.release()
+		}
+		c.loop.load.Add(-1)
+		c.loop.engine.release()
+	}()
+	c.proto.ConnectionLost(c, e.err)
+}
+
+// end closes the descriptor and gives the slot back, now: whatever else this turn holds for the
+// connection finds it gone. ConnectionLost follows at the end of the turn.
+func (c *Conn) end(reason error, reset bool) {
+	if c.flags&isEnded != 0 {
+		return
+	}
+	c.flags |= isEnded
+	l := c.loop
+	l.conns.remove(c.token)
+	if reset {
+		_ = l.poller.Reset(int(c.fd))
+	} else {
+		_ = l.poller.Close(int(c.fd))
+	}
+	if c.out != nil {
+		l.buffers.putOutput(c.out)
+		c.out = nil
+	}
+	if c.in != nil {
+		if l.current != c { // else a callback may be looking at it
+			l.buffers.putInput(c.in)
+		}
+		c.in = nil
+	}
+	l.ended = append(l.ended, ending{c, reason})
+	// Outside of a turn's phases (a Handle's function, a timer) flush is still to come.
+}
+
+// Close ends the connection once all that was written is sent. Nothing more is read, and Write
+// returns ErrClosed from now on. ConnectionLost comes later, not from within Close. A peer that does
+// not read is given Config.CloseTimeout. Closing again does nothing; the error is always nil.
+func (c *Conn) Close() error {
+	c.own("Conn.Close", "Handle.Close")
+	if c.flags&(isEnded|isClosing) == 0 {
+		c.flags |= isClosing
+		c.loop.markDirty(c)
+	}
+	return nil
+}
+
+// CloseWrite ends the outgoing direction once all that was written is sent; the peer reads an end of
+// file and may go on sending. Closing again does nothing.
+func (c *Conn) CloseWrite() error {
+	c.own("Conn.CloseWrite", "Handle.Do")
+	if c.flags&(isEnded|isClosing) != 0 {
+		return ErrClosed
+	}
+	c.flags |= hasFIN
+	c.loop.markDirty(c)
+	return nil
+}
+
+// Abort ends the connection at once: what was written and not sent is dropped and the peer's reads
+// fail with a reset. ConnectionLost gets ErrAborted, later, not from within Abort.
+func (c *Conn) Abort() {
+	c.own("Conn.Abort", "Handle.Abort")
+	c.end(ErrAborted, true)
+}
+
+// failed is an error that the poller has found on a connection of which nothing was wanted.
+func (c *Conn) failed() {
+	if c.flags&(isEnded|watchesRead|watchesWrite) != 0 {
+		return
+	}
+	if err := c.loop.poller.SocketError(int(c.fd)); err != nil {
+		c.end(c.opError("read", err), true)
+	}
+}
+
+// drain is how a connection ends when the engine shuts down.
+func (c *Conn) drain() {
+	if c.flags&(isEnded|isClosing|isDraining) != 0 {
+		return
+	}
+	c.flags |= isDraining
+	l := c.loop
+	before := l.current
+	l.current = c
+	if d, ok := c.proto.(Drainer); ok {
+		c.flags &^= isDraining // it is the protocol's now
+		d.Drain(c)
+		c.settle()
+	} else if c.flags&(readPaused|hasEOF) != 0 {
+		_ = c.Close()
+		c.settle()
+	} else {
+		c.again(0)
+	}
+	l.current = before
+}

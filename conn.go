@@ -1,0 +1,225 @@
+package rondo
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/rondo-go/rondo/internal/poller"
+)
+
+// Conn is a connection, as its protocol sees it: the transport. Only code that runs on its loop may
+// use it; everybody else has its [Handle]. An idle connection is this struct and nothing more: no
+// goroutine, no buffer, no timer.
+type Conn struct {
+	loop  *Loop
+	proto Protocol
+	in    *input    // what the protocol has left; nil if nothing
+	out   *output   // what the kernel has not taken yet; nil if nothing
+	extra *settings // what was set differently from the default; usually nil
+	peer  netip.AddrPort
+	token token
+	fd    int32
+	flags connFlags
+}
+
+// connFlags are a connection's state.
+type connFlags uint32
+
+const (
+	isEnded      connFlags = 1 << iota // the descriptor is closed and the slot given back
+	isClosing                          // Close was called: no more reading; ends when all is sent
+	isDirty                            // in Loop.dirty
+	isQueued                           // in Loop.queue
+	isUnix                             // a Unix socket
+	isDraining                         // the engine shuts down: ends when nothing is left to read
+	hasEOF                             // the peer has ended its direction
+	endedByPeer                        // and that is why the connection is closing
+	closeTimed                         // a timer watches over the closing
+	hasFIN                             // CloseWrite was called: no more Write
+	sentFIN                            // and carried out
+	readPaused                         // PauseReading
+	writePaused                        // the protocol was told to pause
+	blocked                            // the kernel took less than it was given: wait until writable
+	redeliver                          // leftover bytes are due without new ones
+	changed                            // SetProtocol during the present callback
+	watchesRead                        // what the poller watches for
+	watchesWrite                       //
+	hearsEOF                           // the protocol is an EOFReceiver
+	hearsPause                         // the protocol is a WritePauser
+)
+
+// settings are what few connections change, kept apart so that the others do not pay for it.
+type settings struct {
+	low, high, limit int       // water marks, if limit is not 0
+	listener         *Listener // to be told when the connection ends, if it counts them
+}
+
+// adopt makes a connection of a descriptor, on the loop, which has been charged with it (Engine.place).
+// On an error the descriptor is the caller's.
+func (l *Loop) adopt(fd int, peer netip.AddrPort, proto Protocol, flags connFlags, extra *settings) (*Conn, error) {
+	c := &Conn{loop: l, proto: proto, extra: extra, peer: peer, fd: int32(fd), flags: flags | optional(proto) | watchesRead}
+	c.token = l.conns.put(c)
+	if err := l.poller.Add(fd, uint64(c.token), poller.Read); err != nil {
+		l.conns.remove(c.token)
+		return nil, err
+	}
+	l.engine.open.Add(1)
+	return c, nil
+}
+
+// begin tells the protocol that the connection stands.
+func (c *Conn) begin() {
+	l := c.loop
+	before := l.current
+	l.current = c
+	c.proto.ConnectionMade(c)
+	c.settle()
+	if l.drained && c.flags&(isEnded|isClosing) == 0 {
+		c.drain()
+	}
+	l.current = before
+}
+
+// own panics in debug and race builds unless the caller is on the loop.
+func (c *Conn) own(called, instead string) { c.loop.mustOwn(called, instead) }
+
+// Loop returns the loop that the connection belongs to. Any goroutine may call it.
+func (c *Conn) Loop() *Loop { return c.loop }
+
+// Handle returns what other goroutines use in the connection's stead. Any goroutine may call it.
+func (c *Conn) Handle() Handle { return Handle{c.loop, c.token} }
+
+// Protocol returns the connection's protocol.
+func (c *Conn) Protocol() Protocol { return c.proto }
+
+// SetProtocol replaces the connection's protocol, which is not told. Bytes that the old one has not
+// consumed go to the new one. ConnectionMade of the new one is not called: call it if it needs to be.
+func (c *Conn) SetProtocol(p Protocol) {
+	c.own("Conn.SetProtocol", "Handle.Do")
+	c.proto = p
+	c.flags = c.flags&^(hearsEOF|hearsPause) | optional(p) | changed
+	if c.in != nil && len(c.in.data) > 0 && c.loop.current != c {
+		c.again(redeliver)
+	}
+}
+
+// RemoteAddr is the peer's address, also after the connection has ended: a *net.TCPAddr, or a
+// *net.UnixAddr with the name that the peer has bound, usually none.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.flags&isUnix == 0 {
+		return net.TCPAddrFromAddrPort(c.peer)
+	}
+	if c.flags&isEnded == 0 {
+		if a := c.loop.poller.PeerAddr(int(c.fd)); a != nil {
+			return a
+		}
+	}
+	return &net.UnixAddr{Net: "unix"}
+}
+
+// LocalAddr is this side's address; nil after the connection has ended.
+func (c *Conn) LocalAddr() net.Addr {
+	c.own("Conn.LocalAddr", "Handle.Do")
+	if c.flags&isEnded != 0 {
+		return nil
+	}
+	return c.loop.poller.LocalAddr(int(c.fd))
+}
+
+// SetNoDelay says whether small writes go out at once (true, the default) or wait for others by
+// Nagle's algorithm. It does nothing for a Unix socket.
+func (c *Conn) SetNoDelay(on bool) error {
+	c.own("Conn.SetNoDelay", "Handle.Do")
+	return c.option(func() error { return c.loop.poller.SetNoDelay(int(c.fd), on) })
+}
+
+// SetKeepAlive sends probes when the connection has been silent for idle, rounded up to seconds, so
+// that a peer which has vanished is noticed. Zero or less switches them off.
+func (c *Conn) SetKeepAlive(idle time.Duration) error {
+	c.own("Conn.SetKeepAlive", "Handle.Do")
+	return c.option(func() error { return c.loop.poller.SetKeepAlive(int(c.fd), idle) })
+}
+
+func (c *Conn) option(set func() error) error {
+	if c.flags&isEnded != 0 {
+		return ErrClosed
+	}
+	if c.flags&isUnix != 0 {
+		return nil
+	}
+	if err := set(); err != nil {
+		return c.opError("set", err)
+	}
+	return nil
+}
+
+// again has the connection looked after soon: what f says, and what there is to send.
+func (c *Conn) again(f connFlags) {
+	c.flags |= f
+	if c.flags&isQueued == 0 {
+		c.flags |= isQueued
+		c.loop.queue = append(c.loop.queue, c)
+	}
+}
+
+// run is what again has asked for.
+func (c *Conn) run(l *Loop) {
+	c.flags &^= isQueued
+	if c.flags&isEnded != 0 {
+		return
+	}
+	l.current = c
+	switch {
+	case c.flags&(readPaused|isClosing) != 0:
+	case c.flags&redeliver != 0:
+		c.flags &^= redeliver
+		if c.in != nil && len(c.in.data) > 0 {
+			c.deliverInput()
+		}
+	case c.flags&isDraining != 0:
+		// What is in the kernel's buffer is still read: the last read closes.
+		c.readable(nil)
+		if c.flags&(isEnded|isClosing) == 0 {
+			c.again(0)
+		}
+	}
+	c.settle()
+	l.current = nil
+}
+
+// watch tells the poller what the connection waits for, if that has changed.
+func (c *Conn) watch() {
+	var want connFlags
+	if c.flags&(readPaused|hasEOF|isClosing) == 0 {
+		want |= watchesRead
+	}
+	if c.flags&blocked != 0 {
+		want |= watchesWrite
+	}
+	if c.flags&(watchesRead|watchesWrite) == want || c.flags&isEnded != 0 {
+		return
+	}
+	c.flags = c.flags&^(watchesRead|watchesWrite) | want
+	var interest poller.Interest
+	if want&watchesRead != 0 {
+		interest |= poller.Read
+	}
+	if want&watchesWrite != 0 {
+		interest |= poller.Write
+	}
+	if err := c.loop.poller.Modify(int(c.fd), uint64(c.token), interest); err != nil {
+		c.end(c.opError("watch", err), true)
+	}
+}
+
+// opError says which network and peer an error of the network is about.
+func (c *Conn) opError(op string, err error) error {
+	e := &net.OpError{Op: op, Net: "tcp", Err: syscallError(op, err)}
+	if c.flags&isUnix != 0 {
+		e.Net = "unix"
+	} else {
+		e.Addr = net.TCPAddrFromAddrPort(c.peer)
+	}
+	return e
+}

@@ -1,0 +1,260 @@
+package rondo
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rondo-go/rondo/internal/poller"
+)
+
+// Config says how an engine is built. The zero Config is a good one.
+type Config struct {
+	// Loops is the number of loops, each of which can keep one processor busy.
+	// Zero means runtime.GOMAXPROCS(0).
+	Loops int
+
+	// Poller names the way to wait for events: "epoll", "poll" or "select" on Linux, "kqueue" on macOS
+	// and the BSDs. Empty means the environment variable RONDO_POLLER, and if that is
+	// empty too, the best that works here.
+	Poller string
+
+	// Debug has every call on a Conn, Timer or Loop check that it is made on the loop, and panic if
+	// not. It costs about a microsecond a call. Under the race detector it is always on.
+	Debug bool
+
+	// ReadBuffer is the size in bytes of each loop's read buffer, and so the most that one
+	// DataReceived gets when nothing was left. Zero means 64 KiB.
+	ReadBuffer int
+
+	// MaxReadBuffer is how many bytes a protocol may leave unconsumed before its connection ends with
+	// a *BufferError. Zero means 1 MiB.
+	MaxReadBuffer int
+
+	// WriteLow, WriteHigh and WriteLimit are the water marks of connections for which
+	// Conn.SetWriteLimits is not called, in bytes. Zero means 16 KiB, 64 KiB and 16 MiB.
+	WriteLow, WriteHigh, WriteLimit int
+
+	// CloseTimeout is how long a closed connection waits for a peer that does not read what was
+	// written. Zero means one minute.
+	CloseTimeout time.Duration
+
+	// MaxBlocking is how many functions given to Run run at the same time, and MaxQueued how many more
+	// may wait. Zero means 256 and 65,536.
+	MaxBlocking, MaxQueued int
+
+	// Logger is told of what no caller can be told of: panics in callbacks, and accepting that pauses
+	// for want of descriptors. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// withDefaults fills in what is zero and refuses what makes no sense.
+func (c Config) withDefaults() (Config, error) {
+	for _, f := range []struct {
+		name  string
+		value *int
+		zero  int
+	}{
+		{"Loops", &c.Loops, runtime.GOMAXPROCS(0)},
+		{"ReadBuffer", &c.ReadBuffer, 64 << 10},
+		{"MaxReadBuffer", &c.MaxReadBuffer, 1 << 20},
+		{"WriteLow", &c.WriteLow, 16 << 10},
+		{"WriteHigh", &c.WriteHigh, 64 << 10},
+		{"WriteLimit", &c.WriteLimit, 16 << 20},
+		{"MaxBlocking", &c.MaxBlocking, 256},
+		{"MaxQueued", &c.MaxQueued, 1 << 16},
+	} {
+		if *f.value < 0 {
+			return c, fmt.Errorf("rondo: Config.%s is %d: it must not be negative", f.name, *f.value)
+		}
+		if *f.value == 0 {
+			*f.value = f.zero
+		}
+	}
+	if c.WriteLow > c.WriteHigh || c.WriteHigh > c.WriteLimit {
+		return c, fmt.Errorf("rondo: Config.WriteLow (%d), WriteHigh (%d) and WriteLimit (%d) must not be in decreasing order",
+			c.WriteLow, c.WriteHigh, c.WriteLimit)
+	}
+	if c.CloseTimeout < 0 {
+		return c, fmt.Errorf("rondo: Config.CloseTimeout is %v: it must not be negative", c.CloseTimeout)
+	}
+	if c.CloseTimeout == 0 {
+		c.CloseTimeout = time.Minute
+	}
+	if c.Poller == "" {
+		c.Poller = os.Getenv("RONDO_POLLER")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.Debug = c.Debug || raceEnabled
+	return c, nil
+}
+
+// Engine is a set of loops, and what they share. Any goroutine may call its methods.
+type Engine struct {
+	config Config
+	all    []*Loop
+	loops  sync.WaitGroup // their goroutines
+
+	ctx    context.Context // of blocking work; ends when work is no longer waited for
+	cancel context.CancelCauseFunc
+
+	open    atomic.Int64  // connections, dials and blocking work, and 1 until Shutdown
+	idle    chan struct{} // closed when open first becomes 0
+	helpers atomic.Int32  // goroutines that compete with the loops for processors
+	state   atomic.Int32
+
+	idleOnce, drainOnce, stopOnce sync.Once
+
+	executor executor
+}
+
+// What Engine.state says; it only grows.
+const (
+	serving  int32 = iota
+	draining       // no new connections; work goes on
+	stopping       // work is no longer waited for
+)
+
+// New starts an engine. It serves until Shutdown or Close.
+func New(config Config) (*Engine, error) {
+	return newEngine(config, poller.Open)
+}
+
+// newEngine is where a test, or a simulation, puts its own world in place of the system's.
+func newEngine(config Config, open func(name string) (poller.Poller, error)) (*Engine, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{config: config, idle: make(chan struct{})}
+	e.open.Store(1)
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	for i := range config.Loops {
+		p, err := open(config.Poller)
+		if err != nil {
+			for _, l := range e.all {
+				_ = l.poller.Shut()
+			}
+			return nil, fmt.Errorf("rondo: %w", err)
+		}
+		e.all = append(e.all, newLoop(e, i, p))
+	}
+	for _, l := range e.all {
+		e.loops.Add(1)
+		go l.run()
+	}
+	return e, nil
+}
+
+// Loops returns the engine's loops.
+func (e *Engine) Loops() []*Loop { return append([]*Loop(nil), e.all...) }
+
+// Loop returns the loop with the fewest connections.
+func (e *Engine) Loop() *Loop {
+	best := e.all[0]
+	for _, l := range e.all[1:] {
+		if l.load.Load() < best.load.Load() {
+			best = l
+		}
+	}
+	return best
+}
+
+// Poller is the name of the poller that the loops use.
+func (e *Engine) Poller() string { return e.all[0].poller.Name() }
+
+// place chooses the loop of a new connection and counts it there at once, so that many that come
+// together are spread.
+func (e *Engine) place() *Loop {
+	l := e.Loop()
+	l.load.Add(1)
+	return l
+}
+
+// release is the end of something that Shutdown waits for.
+func (e *Engine) release() {
+	if e.open.Add(-1) == 0 {
+		e.idleOnce.Do(func() { close(e.idle) })
+	}
+}
+
+// Shutdown ends the engine in good order. It closes the listeners, gives every connection the
+// chance to finish (see [Drainer]), waits for blocking work, and returns nil when all is done. If
+// ctx ends first, what is left is aborted and the context's cause returned. In either case every
+// protocol has been told ConnectionLost and the loops have ended when Shutdown returns; only blocking
+// work that ignores its context may still run.
+//
+// On a loop it would wait for itself: there it does nothing and returns [ErrOnLoop].
+func (e *Engine) Shutdown(ctx context.Context) error {
+	for _, l := range e.all {
+		if l.onLoop() {
+			return ErrOnLoop
+		}
+	}
+	e.drainOnce.Do(func() {
+		e.state.Store(draining)
+		for _, l := range e.all {
+			e.open.Add(1) // held until the loop has begun to drain
+			if !l.Post(func() { l.drain(); e.release() }) {
+				e.release()
+			}
+		}
+		e.release()
+	})
+	var err error
+	select {
+	case <-e.idle:
+	case <-ctx.Done():
+		select { // done by the time it gave up waiting is done
+		case <-e.idle:
+		default:
+			err = context.Cause(ctx)
+		}
+	}
+	e.stopOnce.Do(func() {
+		e.state.Store(stopping)
+		e.cancel(ErrEngineClosed)
+		for _, l := range e.all {
+			l.Post(l.stop)
+		}
+	})
+	e.loops.Wait()
+	return err
+}
+
+// Close ends the engine at once: connections are reset, and ConnectionLost gets ErrEngineClosed.
+// The error is nil, or ErrOnLoop as for Shutdown.
+func (e *Engine) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := e.Shutdown(ctx); err == ErrOnLoop { //nolint:errorlint // never wrapped
+		return err
+	}
+	return nil
+}
+
+// drain stops accepting and dialing, and has every connection finish.
+func (l *Loop) drain() {
+	l.drained = true
+	l.watchers.all(func(_ token, w watcher) { w.shut() })
+	l.conns.all(func(_ token, c *Conn) { c.drain() })
+}
+
+// stop ends what is left, and the loop with this turn.
+func (l *Loop) stop() {
+	l.drain()
+	l.conns.all(func(_ token, c *Conn) { c.end(ErrEngineClosed, true) })
+	l.stopped = true
+}
+
+// report tells the log what no caller can be told.
+func (e *Engine) report(what string, err error) {
+	e.config.Logger.Error(what, "error", err)
+}

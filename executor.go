@@ -1,0 +1,93 @@
+package rondo
+
+import (
+	"context"
+	"sync"
+)
+
+// executor runs blocking functions on goroutines of their own, a bounded number at a time.
+type executor struct {
+	mu      sync.Mutex
+	workers int
+	queue   []func(context.Context)
+}
+
+// Run runs fn, which may block, on a goroutine of its own, while the loops go on. At most
+// Config.MaxBlocking run at a time; up to Config.MaxQueued more wait, and beyond that Run returns
+// ErrExecutorFull. The context ends when Shutdown no longer waits for the work, and after that Run
+// returns ErrEngineClosed. A panic is reported to the log. It returns at once and may be called on
+// a loop.
+//
+// The function [Run] is the same with a [Future] for the result.
+func (e *Engine) Run(fn func(ctx context.Context)) error {
+	x := &e.executor
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case e.state.Load() == stopping:
+		return ErrEngineClosed
+	case x.workers < e.config.MaxBlocking:
+		x.workers++
+		go e.work(fn)
+	case len(x.queue) >= e.config.MaxQueued:
+		return ErrExecutorFull
+	default:
+		x.queue = append(x.queue, fn)
+	}
+	e.open.Add(1)
+	return nil
+}
+
+// work runs fn and then what waits.
+func (e *Engine) work(fn func(context.Context)) {
+	x := &e.executor
+	for {
+		e.perform(fn)
+		x.mu.Lock()
+		if len(x.queue) == 0 {
+			x.workers--
+			x.mu.Unlock()
+			return
+		}
+		fn = x.queue[0]
+		x.queue[0] = nil
+		x.queue = x.queue[1:]
+		x.mu.Unlock()
+	}
+}
+
+func (e *Engine) perform(fn func(context.Context)) {
+	e.helpers.Add(1)
+	defer func() {
+		if v := recover(); v != nil {
+			e.report("rondo: panic in blocking work", &PanicError{Value: v, Stack: stack()})
+		}
+		e.helpers.Add(-1)
+		e.release()
+	}()
+	fn(e.ctx)
+}
+
+// Run runs fn, which may block, on a goroutine of its own, and gives the result to a Future on loop
+// l. Any goroutine may call it. What [Engine.Run] says holds, but that its errors, and a panic as
+// a [*PanicError], are the Future's. (Methods cannot have type parameters; hence two functions.)
+func Run[T any](l *Loop, fn func(ctx context.Context) (T, error)) *Future[T] {
+	p := NewPromise[T](l)
+	err := l.engine.Run(func(ctx context.Context) {
+		defer func() {
+			if v := recover(); v != nil {
+				p.Reject(&PanicError{Value: v, Stack: stack()})
+			}
+		}()
+		v, err := fn(ctx)
+		if err != nil {
+			p.Reject(err)
+		} else {
+			p.Resolve(v)
+		}
+	})
+	if err != nil {
+		p.Reject(err)
+	}
+	return p.Future()
+}

@@ -1,0 +1,7 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package poller
+
+var backends = []backend{
+	{"kqueue", openKqueue},
+}

@@ -1,0 +1,154 @@
+// Package poller is the seam between an event loop and the world it waits for: descriptors,
+// readiness and time. One poller belongs to one loop.
+//
+// # The contract
+//
+// Every backend promises the following, and the contract suite (contract_test.go) holds each
+// of them to it. A simulated network promises it too, which is why opening, accepting,
+// connecting, reading, writing, closing and the clock are here, and not only waiting.
+//
+// Goroutines. All methods are called by the loop's goroutine, but for [Poller.Wake] and
+// [Poller.Now], which any goroutine may call at any time, also after Shut, and for the socket
+// methods on a descriptor that was not yet added to any poller: a connection may be accepted by
+// one loop's poller and added to another's.
+//
+// Descriptors. An int names an open socket. All are non-blocking: no method but Wait takes
+// longer than a system call. Numbers are reused as soon as Close returns, so nothing but the
+// token says whose event it is: Add takes a token, and every event carries the token under
+// which its descriptor was registered when the event was found. The caller makes tokens unique
+// over time and drops events whose token it no longer knows; that is how a descriptor that is
+// closed and reused while a batch of events is worked through is never mistaken for its
+// predecessor.
+//
+// Readiness is level-triggered. As long as a descriptor can be read (bytes, end of file, a
+// pending connection or an error) and reading is wanted, each Wait reports it Readable; the same
+// for writing. So a caller may read once per event and leave the rest for the next turn, and
+// may change what is wanted at any time without losing anything. An error or a hang-up of both
+// directions is reported as readiness of both, wanted or not (callers ignore what they do not want),
+// and the next Recv or Send says what it is. While nothing is wanted (interest 0), an error may be
+// reported once, as Failed; a backend that cannot see it (select, kqueue) reports nothing until
+// something is wanted again.
+//
+// Data. An event may come with its bytes already read (a completion backend, a simulated
+// network): Data is then not nil and valid until the next call of Wait. An empty Data that is
+// not nil is the end of the stream. Otherwise the caller calls Recv.
+//
+// Waiting. Wait returns at once if anything is ready, else when something becomes so, when the
+// clock reaches until, or after Wake. A return without events before until is allowed (a
+// spurious wake), but never repeats without a cause. Events found together come in no particular
+// order, and each descriptor at most once per direction. A batch is bounded (at most
+// [MaxEvents]); no ready descriptor is passed over for ever.
+//
+// Waking. A Wake makes the Wait that is under way, or the next one, return. Wakes are merged:
+// many before a Wait make one. None is lost, whenever it comes.
+//
+// Closing. Close removes the descriptor from the poller that it was added to. Remove first is
+// needed only to move a descriptor elsewhere.
+//
+// Errors. Calls that the kernel refuses for now return [syscall.EAGAIN], unwrapped; Recv
+// returns 0 and nil at the end of the stream. All other errors are the kernel's ([syscall.Errno],
+// wrapped in [os.SyscallError] where several calls were made). Add returns a [LimitError] where a
+// backend has a limit of its own.
+package poller
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/rondo-go/rondo/internal/sock"
+)
+
+// Interest is what a descriptor is watched for.
+type Interest uint8
+
+// What can be wanted of a descriptor; the zero Interest wants nothing.
+const (
+	Read Interest = 1 << iota
+	Write
+)
+
+// Ready is what was found of a descriptor.
+type Ready uint8
+
+// What can be found.
+const (
+	Readable Ready = 1 << iota // Recv or Accept will not say EAGAIN
+	Writable                   // Send will not say EAGAIN
+	Failed                     // an error waits, though nothing was wanted: see SocketError
+)
+
+// Event is one descriptor's news.
+type Event struct {
+	Token uint64
+	Ready Ready
+	Data  []byte // see the contract; nil means: call Recv
+}
+
+// Times at which Wait ends, apart from those that the clock can reach.
+const (
+	Immediately int64 = 0             // only look
+	Forever     int64 = math.MaxInt64 // wait for an event or a wake
+)
+
+// MaxEvents is the most events that one Wait returns.
+const MaxEvents = 1024
+
+// Poller is what an event loop needs of the world. The package comment is its contract.
+type Poller interface {
+	// Name is the backend's name, as Open takes it.
+	Name() string
+
+	// Listen opens a listening socket; see [sock.Listen].
+	Listen(addr net.Addr, o sock.Options) (fd int, err error)
+	// Accept takes one pending connection, and who it is from unless it is a Unix socket.
+	Accept(fd int) (conn int, peer netip.AddrPort, err error)
+	// Connect begins a connection; see [sock.Connect] for its three outcomes.
+	Connect(remote, local net.Addr) (fd int, err error)
+	// SocketError takes the error that waits at the descriptor, nil if there is none.
+	SocketError(fd int) error
+	// Recv reads into p, Send writes from p.
+	Recv(fd int, p []byte) (int, error)
+	Send(fd int, p []byte) (int, error)
+	// CloseWrite ends the outgoing direction.
+	CloseWrite(fd int) error
+	// Close ends both, delivering what was sent; Reset drops it and tells the peer.
+	Close(fd int) error
+	Reset(fd int) error
+	// LocalAddr and PeerAddr are nil when they are no longer known.
+	LocalAddr(fd int) net.Addr
+	PeerAddr(fd int) net.Addr
+	SetNoDelay(fd int, on bool) error
+	SetKeepAlive(fd int, idle time.Duration) error
+
+	// Add watches a descriptor that is not yet watched, Modify changes what is wanted of one that is.
+	Add(fd int, token uint64, want Interest) error
+	Modify(fd int, token uint64, want Interest) error
+	// Remove stops watching without closing.
+	Remove(fd int) error
+
+	// Wait returns what is ready, waiting until the given time of the clock. The events are
+	// valid until the next call.
+	Wait(until int64) ([]Event, error)
+	// Wake ends the current or the next Wait.
+	Wake()
+	// Now is the clock: nanoseconds since a moment before the poller was opened, greater than
+	// zero, never running backwards.
+	Now() int64
+	// Shut closes the poller's own descriptors; those that were added stay open.
+	Shut() error
+}
+
+// LimitError is returned by Add for a descriptor that a backend cannot watch.
+type LimitError struct {
+	Poller string // the backend
+	FD     int    // the descriptor that was refused
+	Limit  int    // descriptors must be below this number
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("the %s poller watches descriptors below %d only and this one is %d: use another poller or fewer connections",
+		e.Poller, e.Limit, e.FD)
+}

@@ -1,0 +1,27 @@
+//go:build unix
+
+package poller
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/rondo-go/rondo/internal/sock"
+)
+
+// sockets is the half of the contract that the operating system's backends share: each waits
+// in its own way, but all open, read, write and close the same sockets.
+type sockets struct{}
+
+func (sockets) Listen(addr net.Addr, o sock.Options) (int, error) { return sock.Listen(addr, o) }
+func (sockets) Accept(fd int) (int, netip.AddrPort, error)        { return sock.Accept(fd) }
+func (sockets) Connect(remote, local net.Addr) (int, error)       { return sock.Connect(remote, local) }
+func (sockets) SocketError(fd int) error                          { return sock.SocketError(fd) }
+func (sockets) Recv(fd int, p []byte) (int, error)                { return sock.Recv(fd, p) }
+func (sockets) Send(fd int, p []byte) (int, error)                { return sock.Send(fd, p) }
+func (sockets) CloseWrite(fd int) error                           { return sock.CloseWrite(fd) }
+func (sockets) LocalAddr(fd int) net.Addr                         { return sock.LocalAddr(fd) }
+func (sockets) PeerAddr(fd int) net.Addr                          { return sock.PeerAddr(fd) }
+func (sockets) SetNoDelay(fd int, on bool) error                  { return sock.SetNoDelay(fd, on) }
+func (sockets) SetKeepAlive(fd int, idle time.Duration) error     { return sock.SetKeepAlive(fd, idle) }

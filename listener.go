@@ -1,0 +1,366 @@
+package rondo
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/sock"
+)
+
+// ListenConfig says how a listener is set up. The zero ListenConfig is the usual one.
+type ListenConfig struct {
+	// ReusePort opens one socket for each loop, all on the same address, and leaves it to the kernel
+	// to spread connections over them; other processes can listen there too. Without it one loop
+	// accepts and gives each connection to the loop with the fewest. Not for Unix sockets.
+	ReusePort bool
+
+	// Backlog is how many connections may wait to be accepted. Zero means 4,096; the kernel may have
+	// a lower limit.
+	Backlog int
+
+	// MaxConns is how many connections may be open at a time; others wait in the backlog. Zero
+	// means as many as the process may have descriptors.
+	MaxConns int
+
+	// KeepAlive is how long a connection may be silent before the kernel asks whether the peer is
+	// still there. Zero means one minute; less than zero means that it never asks.
+	KeepAlive time.Duration
+}
+
+// Listener accepts connections. Any goroutine may use it.
+type Listener struct {
+	engine *Engine
+	config ListenConfig
+	addr   net.Addr
+	accept func() Protocol
+
+	open      atomic.Int64 // connections, if config.MaxConns limits them
+	waiting   atomic.Int64 // connections that wait for Accept of a net.Listener
+	acceptors []*acceptor
+	once      sync.Once
+	closed    func() // called when it closes; may be nil
+}
+
+// Listen accepts connections on address and gives each a protocol made by accept, which is called
+// on the connection's loop; if it returns nil the connection is closed. The network is "tcp", "tcp4", "tcp6" or "unix"; the address of a TCP
+// network is host:port, where an empty host means all of this machine's addresses and port 0 a free
+// one. A host name may have to be looked up: do not call Listen on a loop then.
+func (e *Engine) Listen(network, address string, accept func() Protocol) (*Listener, error) {
+	return ListenConfig{}.Listen(e, network, address, accept)
+}
+
+// Listen is [Engine.Listen] with this configuration.
+func (cfg ListenConfig) Listen(e *Engine, network, address string, accept func() Protocol) (*Listener, error) {
+	ln, err := cfg.open(e, network, address)
+	if err != nil {
+		return nil, err
+	}
+	ln.accept = accept
+	if err := ln.start(); err != nil {
+		return nil, err
+	}
+	return ln, nil
+}
+
+// open makes a listener and its sockets, which do not accept yet.
+func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, error) {
+	addr, err := listenAddr(network, address)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	if e.state.Load() != serving {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: ErrEngineClosed}
+	}
+	ln := &Listener{engine: e, config: cfg, addr: addr}
+	loops := []*Loop{e.Loop()}
+	if cfg.ReusePort && network != "unix" {
+		loops = e.all
+	}
+	for _, l := range loops {
+		fd, err := l.poller.Listen(ln.addr, sock.Options{ReusePort: cfg.ReusePort, Backlog: cfg.Backlog})
+		if err != nil {
+			for _, a := range ln.acceptors {
+				_ = a.loop.poller.Close(a.fd)
+			}
+			return nil, &net.OpError{Op: "listen", Net: network, Addr: ln.addr, Err: err}
+		}
+		if network != "unix" {
+			// Accepted sockets inherit these, which saves two system calls for each.
+			_ = l.poller.SetNoDelay(fd, true)
+			if cfg.KeepAlive >= 0 {
+				_ = l.poller.SetKeepAlive(fd, orDefault(cfg.KeepAlive, time.Minute))
+			}
+		}
+		ln.addr = l.poller.LocalAddr(fd) // the first socket chooses the port, the others share it
+		ln.acceptors = append(ln.acceptors, &acceptor{ln: ln, loop: l, fd: fd})
+	}
+	return ln, nil
+}
+
+// start has every loop watch its socket, and waits until they do.
+func (ln *Listener) start() error {
+	for _, a := range ln.acceptors {
+		started := make(chan error, 1)
+		a.loop.Post(func() { started <- a.start() })
+		var err error
+		select {
+		case err = <-started:
+		case <-a.loop.over:
+			err = ErrEngineClosed
+		}
+		if err != nil {
+			_ = ln.Close()
+			return &net.OpError{Op: "listen", Net: ln.addr.Network(), Addr: ln.addr, Err: err}
+		}
+	}
+	return nil
+}
+
+func orDefault(d, zero time.Duration) time.Duration {
+	if d == 0 {
+		return zero
+	}
+	return d
+}
+
+func listenAddr(network, address string) (net.Addr, error) {
+	switch network {
+	case "unix":
+		if address == "" {
+			return nil, errors.New("a Unix socket needs a path")
+		}
+		return &net.UnixAddr{Name: address, Net: network}, nil
+	case "tcp", "tcp4", "tcp6":
+		a, err := net.ResolveTCPAddr(network, address)
+		if err == nil && network == "tcp4" && a.IP == nil {
+			a.IP = net.IPv4zero
+		}
+		return a, err
+	}
+	return nil, sock.ErrNetwork
+}
+
+// Addr is the address that the listener listens on, with the port that was chosen.
+func (ln *Listener) Addr() net.Addr { return ln.addr }
+
+// Close stops accepting. Connections that were accepted go on. It does not wait, and closing again
+// does nothing; the error is always nil.
+func (ln *Listener) Close() error {
+	ln.once.Do(func() {
+		if ln.closed != nil {
+			ln.closed()
+		}
+		for _, a := range ln.acceptors {
+			a.loop.Post(a.shut)
+		}
+		if a, ok := ln.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' {
+			if err := os.Remove(a.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				ln.engine.report("rondo: removing a Unix socket failed", err)
+			}
+		}
+	})
+	return nil
+}
+
+// release is called when a connection that the listener counts has ended.
+func (ln *Listener) release() {
+	if ln.open.Add(-1) == int64(ln.config.MaxConns)-1 {
+		ln.resume()
+	}
+}
+
+func (ln *Listener) resume() {
+	for _, a := range ln.acceptors {
+		a.loop.Post(a.resume)
+	}
+}
+
+// An acceptor is one listening socket on its loop.
+type acceptor struct {
+	ln     *Listener
+	loop   *Loop
+	fd     int
+	token  token
+	paused bool
+	delay  time.Duration // of the last pause for want of descriptors; 0 since it was overcome
+	ended  bool
+}
+
+const (
+	// Connections accepted in one turn, so that a flood of them leaves time for those that are there.
+	acceptBudget = 64
+
+	// Connections that may wait for Accept of a net.Listener; others wait in the kernel's backlog.
+	maxWaiting = 128
+
+	// A process or machine that is out of descriptors is asked again after this time, doubling.
+	minAcceptDelay = 5 * time.Millisecond
+	maxAcceptDelay = time.Second
+)
+
+func (a *acceptor) start() error {
+	if a.loop.drained {
+		a.ended = true
+		_ = a.loop.poller.Close(a.fd)
+		return ErrEngineClosed
+	}
+	a.token = a.loop.watchers.put(a)
+	return a.loop.poller.Add(a.fd, uint64(a.token), poller.Read)
+}
+
+func (a *acceptor) shut() {
+	if a.ended {
+		return
+	}
+	a.ended = true
+	a.loop.watchers.remove(a.token)
+	_ = a.loop.poller.Close(a.fd)
+	_ = a.ln.Close() // the other acceptors and the socket's file too
+}
+
+// ready accepts what waits.
+func (a *acceptor) ready(poller.Ready) {
+	for range acceptBudget {
+		if a.paused || a.full() {
+			return
+		}
+		fd, peer, err := a.loop.poller.Accept(a.fd)
+		switch {
+		case err == nil:
+			a.delay = 0
+			a.assign(fd, peer)
+		case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
+			return
+		case outOfDescriptors(err):
+			a.rest(err)
+			return
+		default:
+			// ECONNABORTED: it left while it waited. accept(2) passes on other errors of the new
+			// connection too; the listening socket is none the worse, so ask for the next.
+		}
+	}
+}
+
+func outOfDescriptors(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
+		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
+}
+
+// full reports whether the listener has all the connections that it may have.
+func (ln *Listener) full() bool {
+	limit := int64(ln.config.MaxConns)
+	return limit > 0 && ln.open.Load() >= limit || ln.waiting.Load() >= maxWaiting
+}
+
+// full pauses accepting if the listener is full.
+func (a *acceptor) full() bool {
+	if !a.ln.full() {
+		return false
+	}
+	a.pause(true)
+	if !a.ln.full() { // one has gone meanwhile, and its resume may have come too early
+		a.pause(false)
+		return false
+	}
+	return true
+}
+
+func (a *acceptor) pause(on bool) {
+	if a.ended || a.paused == on {
+		return
+	}
+	a.paused = on
+	interest := poller.Read
+	if on {
+		interest = 0
+	}
+	if err := a.loop.poller.Modify(a.fd, uint64(a.token), interest); err != nil {
+		a.ln.engine.report("rondo: accepting failed", err)
+	}
+}
+
+func (a *acceptor) resume() { a.pause(false) }
+
+// rest pauses accepting for a while. The connections that are open go on; those that wait do so in
+// the kernel's backlog, where level-triggered readiness finds them again.
+func (a *acceptor) rest(err error) {
+	if a.delay == 0 {
+		a.ln.engine.config.Logger.Warn("rondo: accepting is paused until descriptors or memory are free again",
+			"address", a.ln.addr, "error", err)
+	}
+	a.delay = min(max(2*a.delay, minAcceptDelay), maxAcceptDelay)
+	a.pause(true)
+	a.loop.After(a.delay, a.resume)
+}
+
+// assign gives a connection to its loop.
+func (a *acceptor) assign(fd int, peer netip.AddrPort) {
+	if a.ln.config.MaxConns > 0 {
+		a.ln.open.Add(1)
+	}
+	l := a.loop
+	if a.ln.config.ReusePort {
+		l.load.Add(1)
+	} else {
+		l = a.ln.engine.place()
+	}
+	if l == a.loop {
+		l.welcome(a.ln, fd, peer)
+	} else if !l.add(&newcomer{a.ln, fd, peer}) {
+		l.turnAway(a.ln, fd)
+	}
+}
+
+// newcomer is an accepted connection on its way to another loop.
+type newcomer struct {
+	ln   *Listener
+	fd   int
+	peer netip.AddrPort
+}
+
+func (n *newcomer) run(l *Loop) { l.welcome(n.ln, n.fd, n.peer) }
+
+// welcome makes an accepted descriptor a connection of this loop.
+func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
+	made := false
+	defer func() { // also if making the protocol panics
+		if !made {
+			l.turnAway(ln, fd)
+		}
+	}()
+	proto := ln.accept()
+	if proto == nil {
+		return
+	}
+	var flags connFlags
+	if !peer.IsValid() {
+		flags = isUnix
+	}
+	var extra *settings
+	if ln.config.MaxConns > 0 {
+		extra = &settings{listener: ln}
+	}
+	c, err := l.adopt(fd, peer, proto, flags, extra)
+	if err != nil {
+		l.engine.report("rondo: an accepted connection could not be watched and was closed", err)
+		return
+	}
+	made = true
+	c.begin()
+}
+
+func (l *Loop) turnAway(ln *Listener, fd int) {
+	_ = l.poller.Close(fd)
+	l.load.Add(-1)
+	if ln.config.MaxConns > 0 {
+		ln.release()
+	}
+}

@@ -1,0 +1,98 @@
+package rondo
+
+import (
+	"net"
+	"sync"
+)
+
+// netListener is a net.Listener over a Listener: a queue of connections that wait for Accept.
+type netListener struct {
+	*Listener
+
+	mu      sync.Mutex
+	arrived sync.Cond
+	queue   []*netConn
+	closed  bool
+}
+
+// ListenNet listens as [Engine.Listen] does and returns a net.Listener, whose connections are
+// net.Conns on the engine, for http.Server and other code that wants one. Up to 128 connections wait for
+// Accept here, others in the kernel.
+func (e *Engine) ListenNet(network, address string) (net.Listener, error) {
+	return ListenConfig{}.ListenNet(e, network, address)
+}
+
+// ListenNet is [Engine.ListenNet] with this configuration.
+func (cfg ListenConfig) ListenNet(e *Engine, network, address string) (net.Listener, error) {
+	ln, err := cfg.open(e, network, address)
+	if err != nil {
+		return nil, err
+	}
+	nl := &netListener{Listener: ln}
+	nl.arrived.L = &nl.mu
+	ln.accept = func() Protocol {
+		n := newNetConn()
+		n.made = nl.add
+		return n
+	}
+	ln.closed = nl.end
+	if err := ln.start(); err != nil {
+		return nil, err
+	}
+	return nl, nil
+}
+
+func (nl *netListener) add(n *netConn) {
+	nl.mu.Lock()
+	defer nl.mu.Unlock()
+	if nl.closed {
+		_ = n.Close()
+		return
+	}
+	nl.waiting.Add(1)
+	nl.queue = append(nl.queue, n)
+	nl.arrived.Signal()
+	n.conn.loop.woke = true
+}
+
+// Accept implements net.Listener.
+func (nl *netListener) Accept() (net.Conn, error) {
+	nl.mu.Lock()
+	defer nl.mu.Unlock()
+	for len(nl.queue) == 0 && !nl.closed {
+		nl.arrived.Wait()
+	}
+	if nl.closed {
+		return nil, &net.OpError{Op: "accept", Net: nl.Addr().Network(), Addr: nl.Addr(), Err: net.ErrClosed}
+	}
+	n := nl.queue[0]
+	nl.queue[0] = nil
+	nl.queue = nl.queue[1:]
+	if nl.waiting.Add(-1) == maxWaiting-1 {
+		nl.resume()
+	}
+	return n, nil
+}
+
+// Close implements net.Listener.
+func (nl *netListener) Close() error {
+	nl.mu.Lock()
+	closed := nl.closed
+	nl.mu.Unlock()
+	if closed {
+		return &net.OpError{Op: "close", Net: nl.Addr().Network(), Addr: nl.Addr(), Err: net.ErrClosed}
+	}
+	return nl.Listener.Close()
+}
+
+// end is called when the listener is closed, by Close or because the engine shuts down.
+func (nl *netListener) end() {
+	nl.mu.Lock()
+	defer nl.mu.Unlock()
+	nl.closed = true
+	for _, n := range nl.queue {
+		_ = n.Close()
+	}
+	nl.queue = nil
+	nl.arrived.Broadcast()
+}

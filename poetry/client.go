@@ -1,0 +1,107 @@
+package poetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// readBufferBytes is what one read takes at most, so the most that one piece can have.
+const readBufferBytes = 4096
+
+// A Client fetches poems. The zero value waits for ever, tells nobody and uses the real network. It may be used for
+// several fetches at once, if its callbacks allow it; its fields must not be changed meanwhile.
+type Client struct {
+	// Timeout is how long a server may send nothing: since dialing began, and then since its last byte. One that
+	// exceeds it fails its own task. 0 means no limit.
+	Timeout time.Duration
+	// MaxBytes is the longest poem taken; 0 means DefaultMaxBytes.
+	MaxBytes int
+	// OnEvent is told what happens, one event at a time, from whichever goroutine it happens on. The other tasks wait
+	// for it, so it should be quick, and it must not call the Recorder. nil means nobody is told.
+	OnEvent func(Event)
+
+	// Now is the clock that measures and sets deadlines; nil means time.Now. Dial must agree with it about the time.
+	Now func() time.Time
+	// Dial opens a connection, until ctx ends; nil means a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (c *Client) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+func (c *Client) maxBytes() int {
+	if c.MaxBytes > 0 {
+		return c.MaxBytes
+	}
+	return DefaultMaxBytes
+}
+
+// fetch gets one poem with blocking calls, and records all of it, failure included. The blocking and the threaded client
+// differ only in how they call it.
+func (c *Client) fetch(ctx context.Context, r *Recorder, task int, address Address) {
+	r.Start(task)
+	err := c.read(ctx, r, task, address)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrTooLong) {
+		// Whatever the connection said: what happened is that the caller gave up.
+		err = fmt.Errorf("%w: %w", ErrCancelled, context.Cause(ctx))
+	}
+	r.End(task, err)
+}
+
+func (c *Client) read(ctx context.Context, r *Recorder, task int, address Address) error {
+	if err := ctx.Err(); err != nil {
+		return err // do not dial for the tasks that come after a cancelled one
+	}
+	last := c.now()
+	conn, err := c.dial(ctx, address, last)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	r.Connected(task)
+
+	buf := make([]byte, readBufferBytes)
+	for {
+		if c.Timeout > 0 {
+			if err := conn.SetReadDeadline(last.Add(c.Timeout)); err != nil {
+				return err
+			}
+		}
+		n, err := conn.Read(buf)
+		if n > 0 {
+			last = c.now()
+			if err := r.Data(task, buf[:n]); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Client) dial(ctx context.Context, address Address, began time.Time) (net.Conn, error) {
+	if c.Dial != nil {
+		if c.Timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, began.Add(c.Timeout))
+			defer cancel()
+		}
+		return c.Dial(ctx, "tcp", address.String())
+	}
+	dialer := net.Dialer{Timeout: c.Timeout}
+	return dialer.DialContext(ctx, "tcp", address.String())
+}

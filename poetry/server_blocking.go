@@ -1,0 +1,191 @@
+package poetry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+const (
+	handshakeTimeout = 10 * time.Second // for TLS, and for the head of an HTTP request
+	writeTimeout     = time.Minute      // for one piece, so that a client that never reads does not hold the server for ever
+	acceptPause      = 50 * time.Millisecond
+)
+
+// A BlockingServer serves one client at a time: while it sends to one, and while it waits between two pieces, every
+// other client waits for its first line. It is the document's server, and slow in both senses.
+type BlockingServer struct {
+	options  Options
+	listener net.Listener
+	say      *announcer
+}
+
+// ListenBlocking checks the options, listens, and says so ("Serving poetry/ecstasy.txt on port 10000."). Clients can
+// connect from then on, and wait until [BlockingServer.Serve] is called. An error is a [UsageError], or says that the
+// address cannot be listened on.
+func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", o.listenAddress())
+	if err != nil {
+		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
+	}
+	s := &BlockingServer{options: o, listener: listener, say: newAnnouncer(o.Out)}
+	s.say.serving(o.Source.Name, listener.Addr())
+	return s, nil
+}
+
+// Addr returns the address it listens on, with the port it was given. Safe from any goroutine.
+func (s *BlockingServer) Addr() net.Addr { return s.listener.Addr() }
+
+// Close stops listening, and ends a Serve that waits for a client. A poem that is being sent goes on to its end. Needed
+// only if Serve is never called. Safe from any goroutine.
+func (s *BlockingServer) Close() error { return s.listener.Close() }
+
+// Serve serves clients, one after the other, until ctx ends, in mid-poem if need be, and returns nil then and after
+// Close. Any other error is the listener's. Call it once; it closes the listener.
+func (s *BlockingServer) Serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
+	defer stop()
+	defer s.listener.Close()
+	for {
+		conn, err := s.listener.Accept()
+		switch {
+		case err == nil:
+			s.serve(ctx, conn)
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		case isTemporary(err):
+			// Out of descriptors: they come back when somebody else closes some, so this is no end.
+			_ = s.options.sleep(ctx, acceptPause)
+		default:
+			return fmt.Errorf("accepting a poetry lover: %w", err)
+		}
+	}
+}
+
+// isTemporary asks in the way that net/http does: Temporary is deprecated for its vagueness, but for accept there is
+// nothing else that is right on every system.
+func isTemporary(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && t.Temporary()
+}
+
+// serve gives one client its poem. Whatever goes wrong in it concerns this client alone.
+func (s *BlockingServer) serve(ctx context.Context, raw net.Conn) {
+	defer raw.Close()
+	// Closing is what reaches a Read or Write that is blocked when the context ends.
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	defer stop()
+	s.say.somebody(raw.RemoteAddr())
+
+	conn := raw
+	if s.options.TLS != nil {
+		secure := tls.Server(raw, s.options.TLS)
+		handshakeCtx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+		err := secure.HandshakeContext(handshakeCtx)
+		cancel()
+		if err != nil {
+			s.say.trouble(raw.RemoteAddr(), err)
+			return
+		}
+		conn = secure
+	}
+	poem, err := s.options.Source.Read()
+	if err != nil {
+		s.say.trouble(raw.RemoteAddr(), err)
+		return
+	}
+	d := newDelivery(poem, s.options)
+	if !readRequest(conn, d) {
+		return
+	}
+	switch s.send(ctx, conn, d) {
+	case EndClose:
+		_ = conn.Close() // with TLS, tells the client that this was the whole poem
+	case EndStall:
+		waitUntilGone(conn)
+	case EndReset:
+		reset(raw)
+	}
+}
+
+// send writes the poem at its pace. A client that has left, or a context that has ended, ends it early.
+func (s *BlockingServer) send(ctx context.Context, conn net.Conn, d *delivery) End {
+	if write(conn, d.begin()) != nil {
+		return EndClose
+	}
+	for {
+		wire, n, wait, ok := d.next()
+		if !ok {
+			break
+		}
+		s.say.sending(n)
+		if write(conn, wire) != nil || s.options.sleep(ctx, wait) != nil {
+			return EndClose
+		}
+	}
+	wire, end := d.finish()
+	if write(conn, wire) != nil {
+		return EndClose
+	}
+	return end
+}
+
+func write(conn net.Conn, p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := conn.Write(p)
+	return err
+}
+
+// readRequest reads until the delivery can begin, which without HTTP is at once.
+func readRequest(conn net.Conn, d *delivery) bool {
+	if d.request(nil) {
+		return true
+	}
+	if conn.SetReadDeadline(time.Now().Add(handshakeTimeout)) != nil {
+		return false
+	}
+	buf := make([]byte, maxRequestBytes)
+	for got := 0; ; {
+		n, err := conn.Read(buf[got:])
+		got += n
+		if d.request(buf[:got]) {
+			return conn.SetReadDeadline(time.Time{}) == nil
+		}
+		if err != nil {
+			return false
+		}
+	}
+}
+
+// waitUntilGone returns when the client has left, or when the context has closed the connection.
+func waitUntilGone(conn net.Conn) {
+	var buf [512]byte
+	for {
+		if _, err := conn.Read(buf[:]); err != nil {
+			return
+		}
+	}
+}
+
+// reset makes the kernel send RST instead of FIN, and so must go round TLS, which would say goodbye.
+func reset(raw net.Conn) {
+	if tcp, ok := raw.(interface{ SetLinger(sec int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = raw.Close()
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package rondo
+
+const raceEnabled = true

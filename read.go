@@ -1,0 +1,194 @@
+package rondo
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"syscall"
+)
+
+// input is what a protocol has not consumed.
+type input struct {
+	data []byte
+	need int // do not deliver before so many are here
+}
+
+// minRead is the room that a read into a connection's own buffer must have.
+const minRead = 4 << 10
+
+// readable reads once. What does not fit waits for the next turn, since readiness is level-triggered:
+// that is the budget which keeps one fast peer from starving the others.
+func (c *Conn) readable(data []byte) {
+	if c.flags&(readPaused|hasEOF|isClosing|isEnded) != 0 {
+		return
+	}
+	if data != nil { // the poller has read already
+		if len(data) == 0 {
+			c.eof()
+		} else if c.in == nil {
+			c.deliver(data)
+		} else {
+			c.in.data = append(c.in.data, data...)
+			c.deliverInput()
+		}
+		c.settle()
+		return
+	}
+	l := c.loop
+	switch in := c.in; {
+	case in == nil:
+		if n := c.recv(l.read); n > 0 {
+			c.deliver(l.read[:n])
+		}
+	case in.need <= len(in.data) && len(in.data) <= len(l.read)/4:
+		// A little is left: put it in front of the new bytes, in the loop's buffer.
+		head := copy(l.read, in.data)
+		if n := c.recv(l.read[head:]); n > 0 {
+			c.deliver(l.read[:head+n])
+		}
+	default:
+		in.data = grow(in.data, max(in.need-len(in.data), minRead))
+		if n := c.recv(in.data[len(in.data):cap(in.data)]); n > 0 {
+			in.data = in.data[:len(in.data)+n]
+			c.deliverInput()
+		}
+	}
+	c.settle()
+}
+
+// grow makes room for n more bytes, at least doubling what it has to copy.
+func grow(p []byte, n int) []byte {
+	if cap(p)-len(p) >= n {
+		return p
+	}
+	return append(make([]byte, 0, max(len(p)+n, 2*len(p))), p...)
+}
+
+// recv reads once and returns how much, 0 if there is nothing to deliver.
+func (c *Conn) recv(p []byte) int {
+	n, err := c.loop.poller.Recv(int(c.fd), p)
+	switch {
+	case n > 0:
+		return n
+	case err == nil:
+		c.eof()
+	case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
+		if c.flags&isDraining != 0 {
+			c.Close()
+		}
+	default:
+		c.end(c.opError("read", err), true)
+	}
+	return 0
+}
+
+// deliverInput delivers the connection's own buffer, if it holds what the protocol needs.
+func (c *Conn) deliverInput() {
+	if len(c.in.data) >= c.in.need {
+		c.deliver(c.in.data)
+	}
+}
+
+// deliver gives p to the protocol and keeps what it leaves.
+func (c *Conn) deliver(p []byte) {
+	c.flags &^= redeliver
+	for {
+		c.flags &^= changed
+		if c.in != nil {
+			c.in.need = 0
+		}
+		n := c.proto.DataReceived(c, p)
+		if n < 0 || n > len(p) {
+			panic(fmt.Sprintf("rondo: DataReceived of %T returned %d for %d bytes: it must return how many of them it has consumed", c.proto, n, len(p)))
+		}
+		p = p[n:]
+		// A new protocol gets what the old one left, at once.
+		if len(p) == 0 || c.flags&changed == 0 || c.flags&(isEnded|isClosing) != 0 {
+			break
+		}
+	}
+	if c.flags&isEnded != 0 {
+		return
+	}
+	c.keep(p)
+}
+
+// keep copies what the protocol has left, or gives the buffer back if that is nothing.
+func (c *Conn) keep(rest []byte) {
+	l := c.loop
+	in := c.in
+	switch {
+	case len(rest) == 0 && (in == nil || in.need == 0):
+		if in != nil {
+			c.in = nil
+			l.buffers.putInput(in)
+		}
+		return
+	case in == nil:
+		in = l.buffers.getInput()
+		c.in = in
+	}
+	in.data = append(in.data[:0], rest...) // moves down within one buffer, or copies from another
+	if limit := l.engine.config.MaxReadBuffer; len(rest) > limit || in.need > limit {
+		c.end(&BufferError{Op: "read", Buffered: max(len(rest), in.need), Limit: limit}, true)
+	}
+}
+
+// eof notes that the peer has ended its direction.
+func (c *Conn) eof() {
+	if c.flags&hasEOF != 0 {
+		return
+	}
+	c.flags |= hasEOF
+	if c.flags&hearsEOF != 0 && c.flags&isDraining == 0 {
+		e := c.proto.(EOFReceiver) //nolint:errcheck // hearsEOF says so
+		e.EOFReceived(c)
+		return
+	}
+	c.flags |= isClosing | endedByPeer
+}
+
+// eofReason is the reason of a connection that the peer has ended.
+func (c *Conn) eofReason() error {
+	if c.in != nil && len(c.in.data) > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return io.EOF
+}
+
+// Need asks for the next call of DataReceived to come only when at least n bytes are there,
+// counting those that the present call leaves unconsumed. A protocol that has read a header and
+// waits for a large body spares itself looking at each piece. It holds for one call; n must not
+// exceed Config.MaxReadBuffer.
+func (c *Conn) Need(n int) {
+	c.own("Conn.Need", "Handle.Do")
+	if c.flags&isEnded != 0 {
+		return
+	}
+	if c.in == nil {
+		c.in = c.loop.buffers.getInput()
+	}
+	c.in.need = min(max(n, 0), math.MaxInt32)
+}
+
+// PauseReading stops the calls of DataReceived; the peer will find that its writes block. Bytes
+// that were left and those of the present call stay.
+func (c *Conn) PauseReading() {
+	c.own("Conn.PauseReading", "Handle.Do")
+	c.flags |= readPaused
+	c.watch()
+}
+
+// ResumeReading lets DataReceived be called again. What an earlier call has left is delivered
+// soon, without waiting for more.
+func (c *Conn) ResumeReading() {
+	c.own("Conn.ResumeReading", "Handle.Do")
+	if c.flags&readPaused == 0 {
+		return
+	}
+	c.flags &^= readPaused
+	if c.in != nil && len(c.in.data) > 0 {
+		c.again(redeliver)
+	}
+	c.watch()
+}

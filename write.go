@@ -1,0 +1,226 @@
+package rondo
+
+import (
+	"os"
+	"syscall"
+)
+
+// output is what was written and not yet sent: data[sent:].
+type output struct {
+	data []byte
+	sent int
+}
+
+func (o *output) pending() int { return len(o.data) - o.sent }
+
+// Writes of this size and more go straight to the kernel if nothing is before them: gathering them
+// would only copy them.
+const directWrite = 16 << 10
+
+// Write sends p, or keeps a copy of what the kernel does not take now; it never blocks and never
+// writes a part. Writes of one callback are gathered and go out together when it returns. After
+// Close, CloseWrite and the connection's end it returns ErrClosed; past the hard limit it ends
+// the connection and returns a [*BufferError].
+func (c *Conn) Write(p []byte) (int, error) {
+	c.own("Conn.Write", "Handle.Write")
+	if c.flags&(isEnded|isClosing|hasFIN) != 0 {
+		return 0, ErrClosed
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n := len(p)
+	if c.out == nil {
+		if len(p) >= directWrite {
+			var err error
+			if p, err = c.send(p); err != nil {
+				return 0, err
+			}
+			if len(p) == 0 {
+				return n, nil
+			}
+		}
+		c.out = c.loop.buffers.getOutput()
+		c.loop.markDirty(c)
+	}
+	c.out.append(p)
+	if low, high, limit := c.writeLimits(); c.out.pending() > high {
+		if err := c.pressure(low, high, limit); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// append adds p, first moving down what is left once more has been sent than that.
+func (o *output) append(p []byte) {
+	if o.sent > 0 && len(o.data)+len(p) > cap(o.data) && o.sent >= o.pending() {
+		o.data, o.sent = o.data[:copy(o.data, o.data[o.sent:])], 0
+	}
+	o.data = append(o.data, p...)
+}
+
+// pressure is called when more than the high water mark is written. What the kernel takes is
+// sent at once, so that a producer is not paused for what merely waits for its callback to return.
+func (c *Conn) pressure(low, high, limit int) error {
+	if c.flags&blocked == 0 {
+		if err := c.sendOutput(); err != nil {
+			return err
+		}
+	}
+	if c.out == nil || c.out.pending() <= high {
+		return nil
+	}
+	if c.out.pending() > limit {
+		err := &BufferError{Op: "write", Buffered: c.out.pending(), Limit: limit}
+		c.end(err, true)
+		return err
+	}
+	if c.flags&writePaused == 0 {
+		c.flags |= writePaused
+		if p, ok := c.proto.(WritePauser); ok {
+			p.PauseWriting(c)
+		}
+	}
+	return nil
+}
+
+// sendOutput sends what is pending and gives the buffer back if that is all.
+func (c *Conn) sendOutput() error {
+	rest, err := c.send(c.out.data[c.out.sent:])
+	if err != nil {
+		return err
+	}
+	c.out.sent = len(c.out.data) - len(rest)
+	if len(rest) == 0 {
+		c.loop.buffers.putOutput(c.out)
+		c.out = nil
+	}
+	return nil
+}
+
+// send gives p to the kernel and returns what it does not take. A short write says that the kernel's
+// buffer is full: the next one would only be refused.
+func (c *Conn) send(p []byte) (rest []byte, err error) {
+	for len(p) > 0 && c.flags&blocked == 0 {
+		n, err := c.loop.poller.Send(int(c.fd), p)
+		if err != nil && err != syscall.EAGAIN { //nolint:errorlint // bare by the poller's contract
+			err = c.opError("write", err)
+			c.end(err, true)
+			return nil, err
+		}
+		if n < len(p) && n < maxTransfer {
+			c.flags |= blocked
+		}
+		p = p[n:]
+	}
+	return p, nil
+}
+
+// settle follows every callback, and readiness to write: it sends what the callback wrote, carries
+// out what it asked for, and tells the poller what to watch for.
+func (c *Conn) settle() {
+	if c.flags&isEnded != 0 {
+		return
+	}
+	if c.out != nil && c.flags&blocked == 0 && c.sendOutput() != nil {
+		return
+	}
+	if c.out == nil {
+		if c.flags&isClosing != 0 {
+			var reason error
+			if c.flags&endedByPeer != 0 {
+				reason = c.eofReason()
+			}
+			c.end(reason, false)
+			return
+		}
+		if c.flags&(hasFIN|sentFIN) == hasFIN {
+			c.flags |= sentFIN
+			if err := c.loop.poller.CloseWrite(int(c.fd)); err != nil {
+				c.end(c.opError("close", err), true)
+				return
+			}
+		}
+	} else if c.flags&isClosing != 0 {
+		c.timeClose()
+	}
+	c.watch()
+	if c.flags&writePaused != 0 {
+		if low, _, _ := c.writeLimits(); c.Buffered() <= low {
+			c.resume()
+		}
+	}
+}
+
+// resume lets the protocol produce again. What it writes is sent by way of the queue rather than
+// here, so that a fast reader does not keep the loop to itself.
+func (c *Conn) resume() {
+	c.flags &^= writePaused
+	if p, ok := c.proto.(WritePauser); ok && c.flags&isClosing == 0 {
+		p.ResumeWriting(c)
+		if c.flags&isEnded == 0 && (c.out != nil || c.flags&(isClosing|hasFIN) != 0) {
+			c.again(0)
+		}
+	}
+}
+
+// writable is readiness to write.
+func (c *Conn) writable() {
+	if c.flags&blocked == 0 {
+		return
+	}
+	c.flags &^= blocked
+	c.settle()
+}
+
+// markDirty has the connection settled at the end of the turn, unless that happens anyway because
+// it is its callback that runs.
+func (l *Loop) markDirty(c *Conn) {
+	if l.current != c && c.flags&isDirty == 0 {
+		c.flags |= isDirty
+		l.dirty = append(l.dirty, c)
+	}
+}
+
+// Buffered is how many written bytes the kernel has not taken yet.
+func (c *Conn) Buffered() int {
+	c.own("Conn.Buffered", "Handle.Do")
+	if c.out == nil {
+		return 0
+	}
+	return c.out.pending()
+}
+
+// SetWriteLimits sets the water marks, in bytes: above high the protocol is told to pause, at low
+// or below to resume, and above limit the connection ends. It panics unless 0 <= low <= high <= limit
+// and limit is not 0. The defaults are those of the Config.
+func (c *Conn) SetWriteLimits(low, high, limit int) {
+	c.own("Conn.SetWriteLimits", "Handle.Do")
+	if low < 0 || high < low || limit < high || limit == 0 {
+		panic("rondo: Conn.SetWriteLimits needs 0 <= low <= high <= limit and limit > 0")
+	}
+	if c.extra == nil {
+		c.extra = new(settings)
+	}
+	c.extra.low, c.extra.high, c.extra.limit = low, high, limit
+}
+
+func (c *Conn) writeLimits() (low, high, limit int) {
+	if x := c.extra; x != nil && x.limit != 0 {
+		return x.low, x.high, x.limit
+	}
+	cfg := &c.loop.engine.config
+	return cfg.WriteLow, cfg.WriteHigh, cfg.WriteLimit
+}
+
+// timeClose bounds how long a peer that does not read can keep a closed connection alive.
+func (c *Conn) timeClose() {
+	if c.flags&closeTimed != 0 {
+		return
+	}
+	c.flags |= closeTimed
+	c.loop.After(c.loop.engine.config.CloseTimeout, func() {
+		c.end(c.opError("close", os.ErrDeadlineExceeded), true)
+	})
+}
