@@ -16,6 +16,8 @@ type bell struct {
 	fd   int         // watch it for reading, and answer when it is readable
 	rung atomic.Bool // rung and not answered yet: ringing again would be a wasted call
 
+	left unix.Timespec // the last timeout, kept here to allocate nothing
+
 	mu    sync.Mutex // held while writing, so that a late Wake cannot reach a descriptor reused after Shut
 	write int        // -1 after Shut
 }
@@ -68,8 +70,8 @@ func (b *bell) Shut() error {
 	return unix.Close(b.fd)
 }
 
-// timeout is what is left until the clock reaches until; nil is for ever.
-func timeout(now func() int64, until int64) *unix.Timespec {
+// timeout is what is left, at the time now, until the clock reaches until; nil is for ever.
+func (b *bell) timeout(now, until int64) *unix.Timespec {
 	var left int64
 	switch until {
 	case Forever:
@@ -77,8 +79,8 @@ func timeout(now func() int64, until int64) *unix.Timespec {
 	case Immediately:
 	default:
 		// The kernel refuses or wraps what does not fit its clocks; 68 years is for ever enough.
-		left = min(max(0, until-now()), math.MaxInt32*int64(1e9))
+		left = min(max(0, until-now), math.MaxInt32*int64(1e9))
 	}
-	ts := unix.NsecToTimespec(left)
-	return &ts
+	b.left = unix.NsecToTimespec(left)
+	return &b.left
 }

@@ -1,7 +1,6 @@
 package poller_test
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
@@ -109,11 +108,7 @@ func closeDuplicated(t *testing.T, s subject) {
 	w := s.world(t)
 	a, b := w.pair()
 	w.add(b, poller.Read)
-	dup, err := syscall.Dup(b.fd) // as a child process has one that was handed the socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.opened(dup)
+	w.opened(duplicate(t, b.fd)) // as a child process has one that was handed the socket
 	a.send("x")
 	w.await(b, poller.Readable)
 	w.close(b)

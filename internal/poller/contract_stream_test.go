@@ -133,6 +133,8 @@ func (w *world) atMostOnce(e *end) {
 
 func resetWhileNothingWanted(t *testing.T, s subject) {
 	w := s.world(t)
+	_, earlier := w.pair()
+	w.add(earlier, poller.Read)
 	a, b := w.pair()
 	w.add(b, 0)
 	w.reset(a)
@@ -141,6 +143,7 @@ func resetWhileNothingWanted(t *testing.T, s subject) {
 	w.await(b, poller.Readable)
 	w.modify(b, 0)
 	w.atMostOnce(b)
+	w.close(earlier) // a backend that keeps a list moves another into its place
 	w.modify(b, poller.Write)
 	w.await(b, poller.Writable)
 	if err := w.SocketError(b.fd); !errors.Is(err, syscall.ECONNRESET) {
@@ -180,10 +183,10 @@ func sendAfterReset(t *testing.T, s subject) {
 	w.add(b, poller.Read)
 	w.reset(a)
 	w.await(b, poller.Readable)
-	for i := range 3 { // the first takes the error, the others find the pipe broken
+	for i := range 3 { // on Linux the first takes the error and the others find the pipe broken
 		_, err := w.Send(b.fd, []byte("x"))
-		if want := [...]syscall.Errno{syscall.ECONNRESET, syscall.EPIPE, syscall.EPIPE}[i]; !errors.Is(err, want) {
-			t.Fatalf("Send %d after a reset: %v, want %v", i, err, want)
+		if !errors.Is(err, syscall.EPIPE) && (i > 0 || !errors.Is(err, syscall.ECONNRESET)) {
+			t.Fatalf("Send %d after a reset: %v, want ECONNRESET once and EPIPE", i, err)
 		}
 	}
 }

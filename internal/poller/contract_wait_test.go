@@ -49,7 +49,7 @@ func deadlinesInAnyOrder(t *testing.T, s subject) {
 	for _, ms := range []int64{5, 1, 10, 2, 2, 8, 1} {
 		until := w.Now() + ms*int64(time.Millisecond)
 		a.send("x") // ends a Wait with a far deadline, which must not stand for the next
-		w.found(b, poller.Readable, w.wait(w.Now()+patience))
+		w.wait(w.Now() + patience)
 		b.expect("x", false)
 		w.reach(until)
 	}

@@ -131,7 +131,7 @@ func (k *kqueue) forget(fd int) {
 }
 
 func (k *kqueue) Wait(until int64) ([]Event, error) {
-	n, err := unix.Kevent(k.kq, nil, k.kernel[:], timeout(k.Now, until))
+	n, err := unix.Kevent(k.kq, nil, k.kernel[:], k.timeout(k.Now(), until))
 	if err != nil && err != unix.EINTR {
 		return nil, os.NewSyscallError("kevent", err)
 	}

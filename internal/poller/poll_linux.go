@@ -108,7 +108,7 @@ func (p *poll) Reset(fd int) error {
 }
 
 func (p *poll) Wait(until int64) ([]Event, error) {
-	n, err := unix.Ppoll(p.list, timeout(p.Now, until), nil)
+	n, err := unix.Ppoll(p.list, p.timeout(p.Now(), until), nil)
 	if err != nil && err != unix.EINTR {
 		return nil, os.NewSyscallError("poll", err)
 	}

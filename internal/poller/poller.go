@@ -24,8 +24,8 @@
 // pending connection or an error) and reading is wanted, each Wait reports it Readable; the same
 // for writing. So a caller may read once per event and leave the rest for the next turn, and
 // may change what is wanted at any time without losing anything. An error or a hang-up of both
-// directions is reported as readiness of both, wanted or not (callers ignore what they do not want),
-// and the next Recv or Send says what it is. While nothing is wanted (interest 0), an error may be
+// directions is reported as readiness of what is wanted, by some backends of both (callers ignore what
+// they do not want), and the next Recv or Send says what it is. While nothing is wanted (interest 0), an error may be
 // reported once, as Failed; a backend that cannot see it (select, kqueue) reports nothing until
 // something is wanted again.
 //

@@ -97,7 +97,7 @@ func (s *selector) Reset(fd int) error {
 
 func (s *selector) Wait(until int64) ([]Event, error) {
 	read, write := s.read, s.write // the kernel overwrites them
-	n, err := unix.Pselect(s.width, &read, &write, nil, timeout(s.Now, until), nil)
+	n, err := unix.Pselect(s.width, &read, &write, nil, s.timeout(s.Now(), until), nil)
 	if err != nil && err != unix.EINTR {
 		return nil, os.NewSyscallError("select", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +32,8 @@ func TestIdleThreads(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestIdleThreads$", "-test.timeout=60s")
-			cmd.Env = append(os.Environ(), "RONDO_TEST_IDLE="+name)
+			cmd.Env = append(os.Environ(), "RONDO_TEST_IDLE="+name,
+				"GORACE=atexit_sleep_ms=0") // or the race detector sleeps for a second
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
@@ -56,6 +58,7 @@ func TestIdleThreads(t *testing.T) {
 func idleThreads(t *testing.T, name string) int {
 	pollers := make([]poller.Poller, idlePollers)
 	done := make(chan error, idlePollers)
+	var stop atomic.Bool
 	for i := range pollers {
 		p, err := poller.Open(name)
 		if err != nil {
@@ -65,7 +68,10 @@ func idleThreads(t *testing.T, name string) int {
 	}
 	for _, p := range pollers {
 		go func() {
-			_, err := p.Wait(poller.Forever)
+			var err error
+			for err == nil && !stop.Load() { // a signal may end a Wait before its time
+				_, err = p.Wait(poller.Forever)
+			}
 			done <- err
 		}()
 	}
@@ -85,6 +91,7 @@ func idleThreads(t *testing.T, name string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stop.Store(true)
 	for _, p := range pollers {
 		p.Wake()
 	}

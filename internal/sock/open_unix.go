@@ -24,11 +24,11 @@ func Listen(addr net.Addr, o Options) (fd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	defer func() {
+	defer func(opened int) { // fd itself is -1 by then
 		if err != nil {
-			unix.Close(fd)
+			unix.Close(opened)
 		}
-	}()
+	}(fd)
 	if family != unix.AF_UNIX {
 		// A restarted server must not wait for its predecessor's TIME_WAIT.
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
@@ -90,6 +90,9 @@ func Connect(remote, local net.Addr) (fd int, err error) {
 	}
 	if local != nil {
 		lfamily, lsa, err := sockaddr(local)
+		if err == nil && family == unix.AF_INET && isWildcard(local) {
+			lfamily, lsa = family, &unix.SockaddrInet4{Port: local.(*net.TCPAddr).Port} // a port only
+		}
 		if err == nil && lfamily != family {
 			err = &net.AddrError{Err: "local and remote address are of different families", Addr: local.String()}
 		}
