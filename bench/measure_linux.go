@@ -1,0 +1,310 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+)
+
+//go:embed bare/bare.c
+var bareSource []byte
+
+// subject is a server that is measured.
+type subject struct {
+	name  string // as in -servers, or the command
+	label string // as in tables
+	argv  func(addr string) []string
+}
+
+// bench is one run of this program.
+type bench struct {
+	options
+	report
+	dir      string // for the compiled limit, and for logs
+	subjects []subject
+	progress io.Writer
+}
+
+// measure does everything. Tables go to out; what happens meanwhile goes to progress.
+func measure(ctx context.Context, o options, out, progress io.Writer) (err error) {
+	// For onCore, and because servers die with the thread that started them.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	b := &bench{options: o, progress: progress}
+	b.Size = o.size
+	if b.Machine, err = survey(); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "rondo-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	fmt.Fprintf(out, "%v\n\n", b.Machine)
+	if o.pollers {
+		err = b.comparePollers(ctx, out)
+	} else {
+		err = b.compareServers(ctx, out)
+	}
+	if o.json != "" && err == nil {
+		err = b.report.write(o.json)
+	}
+	return err
+}
+
+func (b *bench) compareServers(ctx context.Context, out io.Writer) error {
+	if err := b.prepare(ctx, out); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Processor time of the server per %d-byte message echoed, %s of %gs in turn: median (min–max).\n\n",
+		b.size, plural(b.rounds, "round"), b.seconds)
+	for _, conns := range b.conns {
+		if _, err := b.affordable(conns); err != nil {
+			return err
+		}
+		var found []series
+		for _, s := range b.subjects {
+			found = append(found, series{Server: s.name, Label: s.label, Conns: conns})
+		}
+		for round := range b.rounds {
+			for i, s := range b.subjects {
+				one, err := b.take(ctx, s, work{conns: conns, size: b.size, turn: b.turn()})
+				if err != nil {
+					return fmt.Errorf("%s with %d connections: %w", s.label, conns, err)
+				}
+				found[i].Samples = append(found[i].Samples, one)
+				b.say("%d connections, round %d of %d: %s %.0f ns", conns, round+1, b.rounds, s.label, one.cost())
+			}
+		}
+		b.Echo = append(b.Echo, found...)
+		fmt.Fprintln(out, echoTable(found, conns))
+		if warning := disturbance(found); warning != "" {
+			fmt.Fprintf(out, "%s\n\n", warning)
+		}
+	}
+	if b.idle == 0 {
+		return nil
+	}
+	return b.compareMemory(ctx, out)
+}
+
+// prepare finds out how to start each server.
+func (b *bench) prepare(ctx context.Context, out io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for _, name := range b.servers {
+		s := subject{name: name, label: name}
+		s.argv = func(addr string) []string {
+			return []string{self, "serve", "-poller", b.poller, "-size", fmt.Sprint(b.size), name, addr}
+		}
+		switch name {
+		case bareServer:
+			s.label = "bare epoll loop in C, the limit"
+			binary, err := b.compile(ctx)
+			if err == nil {
+				s.argv = func(addr string) []string { return []string{binary, portOf(addr)} }
+				break
+			}
+			fmt.Fprintf(out, "The limit is the bare epoll loop in Go, because the one in C could not be compiled: %v\n\n", err)
+			s.label = "bare epoll loop in Go, the limit"
+			s.argv = func(addr string) []string { return []string{self, "serve", bareGoServer, addr} }
+		case bareGoServer:
+			s.label = "bare epoll loop in Go"
+		case rondoServer:
+			if b.poller != "" {
+				s.label = fmt.Sprintf("rondo (%s)", b.poller)
+			}
+		case netServer:
+			s.label = "net, a goroutine per connection"
+		case netpollServer:
+			s.label = "cloudwego/netpoll" + versionOf("github.com/cloudwego/netpoll")
+		}
+		b.subjects = append(b.subjects, s)
+	}
+	for _, command := range b.commands {
+		b.subjects = append(b.subjects, subject{
+			name:  command,
+			label: filepath.Base(strings.Fields(command)[0]),
+			argv: func(addr string) []string {
+				return []string{"/bin/sh", "-c", strings.NewReplacer("{addr}", addr, "{port}", portOf(addr)).Replace(command)}
+			},
+		})
+	}
+	return nil
+}
+
+// compile makes the limit from bare/bare.c with $CC or cc.
+func (b *bench) compile(ctx context.Context) (binary string, err error) {
+	cc := os.Getenv("CC")
+	if cc == "" {
+		cc = "cc"
+	}
+	source := filepath.Join(b.dir, "bare.c")
+	binary = filepath.Join(b.dir, "bare")
+	if err := os.WriteFile(source, bareSource, 0o600); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if text, err := exec.CommandContext(ctx, cc, "-O2", "-o", binary, source).CombinedOutput(); err != nil {
+		return "", errors.Join(err, errors.New(strings.TrimSpace(string(text))))
+	}
+	return binary, nil
+}
+
+// take gives a server its turn.
+func (b *bench) take(ctx context.Context, s subject, w work) (sample, error) {
+	p, err := b.launch(ctx, s)
+	if err != nil {
+		return sample{}, err
+	}
+	defer p.stop()
+	return p.drive(ctx, w, b.Machine.LoadCore)
+}
+
+func (b *bench) launch(ctx context.Context, s subject) (*process, error) {
+	addr, err := freeAddr(b.port)
+	if err != nil {
+		return nil, err
+	}
+	return launch(ctx, s.argv(addr), addr, b.dir, b.Machine.ServerCore)
+}
+
+const (
+	memoryRounds = 3   // memory varies less than time, and takes longer
+	spare        = 200 // descriptors that are not for connections
+)
+
+func (b *bench) compareMemory(ctx context.Context, out io.Writer) error {
+	conns, err := b.affordable(b.idle)
+	if conns < 1 {
+		return err
+	}
+	why := ""
+	if err != nil {
+		why = fmt.Sprintf(" (%d were asked for: %v)", b.idle, err)
+	}
+	rounds := min(b.rounds, memoryRounds)
+	fmt.Fprintf(out, "Resident memory of the server per idle connection, after one message on each, %s%s: median (min–max).\n\n",
+		plural(rounds, "round"), why)
+	for _, s := range b.subjects {
+		if s.name != bareServer && s.name != bareGoServer { // they keep nothing
+			b.Memory = append(b.Memory, memory{Server: s.name, Label: s.label, Conns: conns})
+		}
+	}
+	if len(b.Memory) == 0 {
+		return nil
+	}
+	for round := range rounds {
+		i := 0
+		for _, s := range b.subjects {
+			if i == len(b.Memory) || b.Memory[i].Server != s.name {
+				continue
+			}
+			bytes, err := b.weigh(ctx, s, conns)
+			if err != nil {
+				return fmt.Errorf("%s with %d idle connections: %w", s.label, conns, err)
+			}
+			b.Memory[i].BytesPerConn = append(b.Memory[i].BytesPerConn, bytes)
+			i++
+			b.say("%d idle connections, round %d of %d: %s %.0f bytes", conns, round+1, rounds, s.label, bytes)
+		}
+	}
+	fmt.Fprintln(out, memoryTable(b.Memory))
+	return nil
+}
+
+// weigh returns by how many bytes for each connection a server's memory grows.
+func (b *bench) weigh(ctx context.Context, s subject, conns int) (bytes float64, err error) {
+	p, err := b.launch(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	defer p.stop()
+	server, err := netip.ParseAddrPort(p.addr)
+	if err != nil {
+		return 0, err
+	}
+	warm, err := hold(server, 50, b.size) // what is set up once is not counted
+	if err != nil {
+		return 0, p.explain(err)
+	}
+	defer warm.release()
+	before, err := groupResident(p.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	idle, err := hold(server, conns, b.size)
+	if err != nil {
+		return 0, p.explain(err)
+	}
+	defer idle.release()
+	select {
+	case <-time.After(b.turn()): // a server may give back what it does not need
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	after, err := groupResident(p.cmd.Process.Pid)
+	return float64(after-before) / float64(conns), err
+}
+
+// affordable is how many of so many connections the limit on descriptors allows, and the reason if that is less.
+func (b *bench) affordable(conns int) (int, error) {
+	limit, err := raiseLimit()
+	if err != nil {
+		return 0, err
+	}
+	if most := int(limit) - spare; conns > most {
+		return most, fmt.Errorf("the limit on descriptors, ulimit -Hn, is %d", limit)
+	}
+	return conns, nil
+}
+
+// raiseLimit takes as many descriptors as may be had, for the servers too, which inherit the limit.
+func raiseLimit() (uint64, error) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, os.NewSyscallError("getrlimit", err)
+	}
+	limit.Cur = min(limit.Max, 1<<30)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, os.NewSyscallError("setrlimit", err)
+	}
+	return limit.Cur, nil
+}
+
+func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.progress, format+"\n", args...) }
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func portOf(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+
+// versionOf is the version of a module that this program was built with, after a blank.
+func versionOf(module string) string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if m.Path == module {
+				return " " + m.Version
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/cloudwego/netpoll"
+	"github.com/rondo-go/rondo"
+	"golang.org/x/sys/unix"
+)
+
+// serve is a server's process: bench serve [-poller NAME] [-size N] NAME ADDR. Each is what its own documentation
+// would have one write, with its defaults.
+func serve(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("bench serve", flag.ContinueOnError)
+	poller := flags.String("poller", "", "rondo's poller")
+	size := flags.Int("size", 128, "bytes of a message")
+	if err := flags.Parse(args); err != nil {
+		return usageError{err}
+	}
+	if flags.NArg() != 2 {
+		return usageError{errors.New("serve needs a name and an address")}
+	}
+	name, addr := flags.Arg(0), flags.Arg(1)
+	switch name {
+	case rondoServer:
+		return serveRondo(ctx, addr, *poller)
+	case netServer:
+		return serveNet(ctx, addr, *size)
+	case netpollServer:
+		return serveNetpoll(ctx, addr)
+	case bareGoServer:
+		return serveBare(addr)
+	}
+	return usageError{fmt.Errorf("no server %q", name)}
+}
+
+type echo struct{}
+
+func (echo) ConnectionMade(*rondo.Conn)        {}
+func (echo) ConnectionLost(*rondo.Conn, error) {}
+func (echo) DataReceived(c *rondo.Conn, p []byte) int {
+	c.Write(p)
+	return len(p)
+}
+
+func serveRondo(ctx context.Context, addr, poller string) error {
+	engine, err := rondo.New(rondo.Config{Poller: poller})
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	if _, err := engine.Listen("tcp", addr, func() rondo.Protocol { return echo{} }); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// serveNet has a buffer of 4 KiB for each connection, as bufio would, and more for large messages.
+func serveNet(ctx context.Context, addr string, size int) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	for {
+		c, err := ln.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer c.Close()
+			buffer := make([]byte, max(size, 4<<10))
+			for {
+				n, err := c.Read(buffer)
+				if err != nil {
+					return
+				}
+				if _, err := c.Write(buffer[:n]); err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+func serveNetpoll(ctx context.Context, addr string) error {
+	ln, err := netpoll.CreateListener("tcp", addr)
+	if err != nil {
+		return err
+	}
+	loop, err := netpoll.NewEventLoop(func(_ context.Context, c netpoll.Connection) error {
+		in, out := c.Reader(), c.Writer()
+		p, err := in.Next(in.Len())
+		if err != nil {
+			return err
+		}
+		if _, err := out.WriteBinary(p); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		return in.Release()
+	})
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- loop.Serve(ln) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// serveBare is bare/bare.c in Go, for machines without a C compiler. It goes around the scheduler with RawSyscall, and
+// then costs what the one in C does.
+func serveBare(addr string) error {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return usageError{err}
+	}
+	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	if err := errors.Join(
+		unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+		unix.SetsockoptInt(listener, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), // accepted sockets inherit it
+		unix.Bind(listener, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}),
+		unix.Listen(listener, 4096),
+	); err != nil {
+		return fmt.Errorf("listening on %s: %w", addr, err)
+	}
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	watch := func(fd int) error {
+		return os.NewSyscallError("epoll_ctl",
+			unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}))
+	}
+	if err := watch(listener); err != nil {
+		return err
+	}
+	events := make([]unix.EpollEvent, 1024)
+	buffer := make([]byte, maxSize)
+	for {
+		n, errno := epollWait(epoll, events, -1)
+		if errno != 0 && errno != unix.EINTR {
+			return os.NewSyscallError("epoll_wait", errno)
+		}
+		for _, e := range events[:n] {
+			fd := int(e.Fd)
+			if fd == listener {
+				for {
+					conn, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+					if err != nil {
+						break
+					}
+					if err := watch(conn); err != nil {
+						return err
+					}
+				}
+				continue
+			}
+			got, errno := recv(fd, buffer)
+			if errno == 0 && got > 0 {
+				if put, errno := send(fd, buffer[:got]); errno == 0 && put == got {
+					continue
+				}
+			}
+			unix.Close(fd)
+		}
+	}
+}
