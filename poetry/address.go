@@ -1,6 +1,7 @@
 package poetry
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -60,7 +61,7 @@ func parsePort(port string) (int, error) {
 
 func isRange(err error) bool {
 	numErr, ok := err.(*strconv.NumError) //nolint:errorlint // Atoi documents this concrete type
-	return ok && numErr.Err == strconv.ErrRange
+	return ok && errors.Is(numErr.Err, strconv.ErrRange)
 }
 
 // checkHost refuses what no resolver knows, so that a URL or a stray blank is told from a server that is away.

@@ -25,8 +25,10 @@ type Client struct {
 	OnEvent func(Event)
 
 	// Now is the clock that measures and sets deadlines; nil means time.Now. Dial must agree with it about the time.
+	// FetchAsync only measures with it: its deadlines are timers of the loop.
 	Now func() time.Time
-	// Dial opens a connection, until ctx ends; nil means a net.Dialer.
+	// Dial opens a connection, until ctx ends; nil means a net.Dialer. FetchAsync does not use it: its connections are
+	// the engine's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -49,11 +51,16 @@ func (c *Client) maxBytes() int {
 func (c *Client) fetch(ctx context.Context, r *Recorder, task int, address Address) {
 	r.Start(task)
 	err := c.read(ctx, r, task, address)
+	r.End(task, orCancelled(ctx, err))
+}
+
+// orCancelled is why a task failed. Whatever the connection said: once ctx has ended, what happened is that the caller
+// gave up.
+func orCancelled(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrTooLong) {
-		// Whatever the connection said: what happened is that the caller gave up.
-		err = fmt.Errorf("%w: %w", ErrCancelled, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", ErrCancelled, context.Cause(ctx))
 	}
-	r.End(task, err)
+	return err
 }
 
 func (c *Client) read(ctx context.Context, r *Recorder, task int, address Address) error {

@@ -8,12 +8,25 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rondo-go/rondo"
 )
 
-// fetchers are the clients that every test of clients runs through. The asynchronous ones belong here too.
+// fetchers are the clients that every test of clients runs through.
 var fetchers = map[Mode]func(*Client, context.Context, []Address) *Report{
 	ModeBlocking: (*Client).FetchBlocking,
 	ModeThreads:  (*Client).FetchThreads,
+	ModeAsync:    fetchAsync,
+}
+
+// fetchAsync is FetchAsync on a loop of its own.
+func fetchAsync(c *Client, ctx context.Context, addresses []Address) *Report {
+	e, err := rondo.New(rondo.Config{Loops: 1})
+	if err != nil {
+		panic(err)
+	}
+	defer e.Close()
+	return c.FetchAsync(ctx, e.Loop(), addresses)
 }
 
 func eachClient(t *testing.T, test func(t *testing.T, fetch func(*Client, context.Context, []Address) *Report)) {
@@ -36,6 +49,7 @@ func nobody(t *testing.T) Address {
 // TestFailuresAreTheirOwn fetches from a good server among bad ones.
 func TestFailuresAreTheirOwn(t *testing.T) {
 	eachClient(t, func(t *testing.T, fetch func(*Client, context.Context, []Address) *Report) {
+		t.Parallel() // each waits for its own timeout, which is long enough for a busy machine
 		stall, reset := shortPoem("0123456789abcdefghij"), shortPoem("0123456789abcdefghij")
 		stall.StallAfter, reset.ResetAfter = AfterBytes(12), AfterBytes(15)
 		// A reset that overtakes the client's own connect would look like another failure, so it waits for the bytes.
@@ -51,7 +65,7 @@ func TestFailuresAreTheirOwn(t *testing.T) {
 			return ctx.Err()
 		}
 		got := 0
-		c := Client{Timeout: 400 * time.Millisecond, OnEvent: func(e Event) {
+		c := Client{Timeout: 2 * time.Second, OnEvent: func(e Event) {
 			if e.Kind == EventPiece && e.Task == 4 {
 				if got += e.Bytes; got == 15 {
 					close(arrived)
@@ -67,7 +81,7 @@ func TestFailuresAreTheirOwn(t *testing.T) {
 		}{
 			{nil, 11, ""},
 			{ErrRefused, 0, "refused the connection"},
-			{ErrStalled, 12, "sent nothing more within 400ms, after 12 bytes."},
+			{ErrStalled, 12, "sent nothing more within 2s, after 12 bytes."},
 			{ErrReset, 15, "reset the connection after 15 bytes."},
 		} {
 			f := r.Tasks[i]
@@ -144,8 +158,9 @@ func TestTimingLaw(t *testing.T) {
 	}
 	blocking := new(Client).FetchBlocking(t.Context(), addresses)
 	threads := new(Client).FetchThreads(t.Context(), addresses)
+	async := fetchAsync(new(Client), t.Context(), addresses)
 
-	for _, r := range []*Report{blocking, threads} {
+	for _, r := range []*Report{blocking, threads, async} {
 		for i, f := range r.Tasks {
 			if least := time.Duration(pieces[i]) * delay; f.Err != nil || f.Elapsed() < least {
 				t.Errorf("%s: task %d took %v (%v), less than its %d delays", r.Mode, f.Task, f.Elapsed(), f.Err, pieces[i])
@@ -160,9 +175,11 @@ func TestTimingLaw(t *testing.T) {
 			t.Errorf("blocking: task %d began before the last one ended", i+1)
 		}
 	}
-	if threads.mostAtOnce() != 3 || threads.Total() > threads.Longest()*3/2 || threads.Total() > threads.Sum()*4/5 {
-		t.Errorf("threads: %v in all, the longest %v, %v added up, %d at a time",
-			threads.Total(), threads.Longest(), threads.Sum(), threads.mostAtOnce())
+	for _, r := range []*Report{threads, async} {
+		if r.mostAtOnce() != 3 || r.Total() > r.Longest()*3/2 || r.Total() > r.Sum()*4/5 {
+			t.Errorf("%s: %v in all, the longest %v, %v added up, %d at a time",
+				r.Mode, r.Total(), r.Longest(), r.Sum(), r.mostAtOnce())
+		}
 	}
 }
 

@@ -12,14 +12,14 @@ import "time"
 //
 // It does no I/O. Not safe for use from several goroutines at once.
 type delivery struct {
-	pacer *Pacer
+	pacer Pacer
 	http  bool
 	reply httpReply
 	buf   []byte
 }
 
-func newDelivery(poem []byte, o Options) *delivery {
-	return &delivery{pacer: NewPacer(poem, o), http: o.HTTP}
+func newDelivery(poem []byte, o *Options) *delivery {
+	return &delivery{pacer: newPacer(poem, o), http: o.HTTP}
 }
 
 // request takes all bytes that the client has sent so far, and says whether the delivery can begin.

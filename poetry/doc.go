@@ -5,8 +5,9 @@
 // that waits for many look alike until the servers are slow enough to watch. [Options] says how slow, and how unkind:
 // it can stall, or reset the connection, after a given number of bytes, which is what a test of a client's timeouts needs.
 //
-// The blocking server serves one client at a time ([ListenBlocking]). The blocking client fetches one poem after the
-// other ([Client.FetchBlocking]), the threaded one runs a goroutine for each ([Client.FetchThreads]). Every client fills
+// The blocking server serves one client at a time ([ListenBlocking]), the asynchronous one all of them ([ListenAsync]).
+// The blocking client fetches one poem after the other ([Client.FetchBlocking]), the threaded one runs a goroutine for
+// each ([Client.FetchThreads]), the asynchronous one has them all on one loop ([Client.FetchAsync]). Every client fills
 // the same [Report] through a [Recorder], so that their output ([Printer]) and their drawings ([WriteTimeline]) differ
 // only where their behaviour does.
 //

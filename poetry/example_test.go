@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/poetry"
 )
 
@@ -22,7 +23,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	go server.Serve(ctx)
+	go func() { _ = server.Serve(ctx) }()
 
 	address := poetry.Address{Host: "127.0.0.1", Port: server.Addr().(*net.TCPAddr).Port}
 	var client poetry.Client
@@ -34,6 +35,35 @@ func Example() {
 	// Output:
 	// Task 1: 3003 bytes of poetry
 	// The Ecstasy
+}
+
+// One server for all clients at once, and one client for all poems at once, on the loops of one engine: three times the
+// same poem takes as long as once.
+func ExampleClient_FetchAsync() {
+	engine, err := rondo.New(rondo.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close()
+
+	poem, _ := poetry.Lookup("yeats")
+	options := poetry.DefaultOptions(poetry.PoemSource(poem))
+	options.NumBytes = 300
+	server, err := poetry.ListenAsync(engine, options)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	address := poetry.Address{Host: "127.0.0.1", Port: server.Addr().(*net.TCPAddr).Port}
+	var client poetry.Client
+	report := client.FetchAsync(context.Background(), engine.Loop(), []poetry.Address{address, address, address})
+	fmt.Println(report.Poems(), "poems,", report.Bytes(), "bytes")
+	fmt.Println(report.Total() < report.Sum()/2)
+	// Output:
+	// 3 poems, 1869 bytes
+	// true
 }
 
 // The host may be left out, and what is wrong with an address is said in one sentence.
@@ -71,14 +101,12 @@ func ExampleWriteTimelineText() {
 	// the one thread 1░░░░░2░░░░░1░░2░░░░░░░░░
 	//                ┬───────────┬───────────┬
 	//                0 s         2           4
-	//
-	// █ bytes arrived, ░ waiting, 1 2 3 worked
-	// for that task
-	// One column is 160 ms.
 	// First turns: 1 2 1 2
-	// Figure 3 of an introduction to the
-	// reactor: the asynchronous model. The
+	// Figure 3: the asynchronous model. The
 	// tasks are interleaved in one thread of
 	// control, which waits only when no task
 	// can go on.
+	//
+	// █ bytes arrived, ░ waiting, 1 2 3 worked
+	// for that task. One column is 160 ms.
 }

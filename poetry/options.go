@@ -31,13 +31,16 @@ type Options struct {
 	HTTP bool        // the same slow body as the answer to an HTTP/1.1 request, one chunk for each piece
 	TLS  *tls.Config // nil means none; [SelfSigned] makes one for localhost
 
-	Out io.Writer // where the server says what it does, one Write for each line; nil means nowhere
+	// Out is where the server says what it does, in whole lines; nil means nowhere. The blocking server waits for it
+	// with each line. The asynchronous one does not: it gathers what Out is too slow for, up to 1 MiB, and then leaves
+	// lines out and says how many.
+	Out io.Writer
 
 	// Random returns an even number in [0, 1) for the jitter; nil means math/rand/v2. A server with several loops calls
 	// it from several goroutines at once.
 	Random func() float64
 	// Sleep waits for d or until ctx ends, and then returns its error; nil means a real timer. Only the blocking server
-	// sleeps: the asynchronous one uses its loop's timers.
+	// sleeps: the asynchronous one uses its loop's timers, except with TLS.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 

@@ -128,7 +128,7 @@ func TestHTTPDelivery(t *testing.T) {
 		{"what\r\n\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
 		{strings.Repeat("x", maxRequestBytes), "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
 	} {
-		d := newDelivery([]byte("abcdef"), Options{NumBytes: 4, HTTP: true})
+		d := newDelivery([]byte("abcdef"), &Options{NumBytes: 4, HTTP: true})
 		if d.request([]byte(tt.request[:3])) {
 			t.Errorf("ready after %q", tt.request[:3])
 		}

@@ -17,13 +17,18 @@ const (
 type Pacer struct {
 	rest    []byte
 	end     End
-	options Options
+	options *Options // of the server, rather than a copy for each of its clients
 }
 
 // NewPacer paces poem as o says. Of o it uses NumBytes, Delay, Jitter, StallAfter, ResetAfter and Random, which must be
 // valid (see [Options.Validate]). A stall or reset that lies beyond the end of the poem never comes.
 func NewPacer(poem []byte, o Options) *Pacer {
-	p := &Pacer{rest: poem, options: o}
+	p := newPacer(poem, &o)
+	return &p
+}
+
+func newPacer(poem []byte, o *Options) Pacer {
+	p := Pacer{rest: poem, options: o}
 	if n, ok := o.StallAfter.Bytes(); ok && n <= len(poem) {
 		p.rest, p.end = poem[:n], EndStall
 	}

@@ -18,9 +18,15 @@ const (
 // A BlockingServer serves one client at a time: while it sends to one, and while it waits between two pieces, every
 // other client waits for its first line. It is the document's server, and slow in both senses.
 type BlockingServer struct {
-	options  Options
+	attendant
 	listener net.Listener
-	say      *announcer
+}
+
+// An attendant serves one client at a time over a net.Conn, with calls that block. The asynchronous server has one for
+// each client that speaks TLS.
+type attendant struct {
+	options Options
+	say     *announcer
 }
 
 // ListenBlocking checks the options, listens, and says so ("Serving poetry/ecstasy.txt on port 10000."). Clients can
@@ -35,7 +41,7 @@ func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
 	}
-	s := &BlockingServer{options: o, listener: listener, say: newAnnouncer(o.Out)}
+	s := &BlockingServer{attendant: attendant{o, newAnnouncer(o.Out)}, listener: listener}
 	s.say.serving(o.Source.Name, listener.Addr())
 	return s, nil
 }
@@ -80,7 +86,7 @@ func isTemporary(err error) bool {
 }
 
 // serve gives one client its poem. Whatever goes wrong in it concerns this client alone.
-func (s *BlockingServer) serve(ctx context.Context, raw net.Conn) {
+func (s attendant) serve(ctx context.Context, raw net.Conn) {
 	defer raw.Close()
 	// Closing is what reaches a Read or Write that is blocked when the context ends.
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
@@ -102,9 +108,10 @@ func (s *BlockingServer) serve(ctx context.Context, raw net.Conn) {
 	poem, err := s.options.Source.Read()
 	if err != nil {
 		s.say.trouble(raw.RemoteAddr(), err)
+		reset(raw) // an end in good order would pass for an empty poem
 		return
 	}
-	d := newDelivery(poem, s.options)
+	d := newDelivery(poem, &s.options)
 	if !readRequest(conn, d) {
 		return
 	}
@@ -119,7 +126,7 @@ func (s *BlockingServer) serve(ctx context.Context, raw net.Conn) {
 }
 
 // send writes the poem at its pace. A client that has left, or a context that has ended, ends it early.
-func (s *BlockingServer) send(ctx context.Context, conn net.Conn, d *delivery) End {
+func (s attendant) send(ctx context.Context, conn net.Conn, d *delivery) End {
 	if write(conn, d.begin()) != nil {
 		return EndClose
 	}
@@ -184,8 +191,11 @@ func waitUntilGone(conn net.Conn) {
 
 // reset makes the kernel send RST instead of FIN, and so must go round TLS, which would say goodbye.
 func reset(raw net.Conn) {
-	if tcp, ok := raw.(interface{ SetLinger(sec int) error }); ok {
-		_ = tcp.SetLinger(0)
+	switch conn := raw.(type) {
+	case interface{ SetLinger(sec int) error }:
+		_ = conn.SetLinger(0)
+	case interface{ Abort() }:
+		conn.Abort()
 	}
 	_ = raw.Close()
 }

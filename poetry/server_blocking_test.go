@@ -3,12 +3,9 @@ package poetry
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,7 +38,7 @@ func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 func serve(t *testing.T, o Options) Address {
 	t.Helper()
 	// Not the test's own context, which ends before the cleanups but after nothing else is left to wait for.
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	s, err := ListenBlocking(ctx, o)
 	if err != nil {
 		cancel()
@@ -139,74 +136,6 @@ func TestNextClientWaits(t *testing.T) {
 		t.Errorf("%d clients were served, want 2", n)
 	}
 	// The cleanup ends the server here, in mid-poem.
-}
-
-func TestClientThatLeavesEndsOnlyItsOwnPoem(t *testing.T) {
-	text := strings.Repeat("Go and catch a falling star. ", 40000) // more than the kernel takes on without a reader
-	o := shortPoem(text)
-	o.NumBytes = 100000
-	address := serve(t, o)
-	gone, err := net.Dial("tcp", address.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := gone.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r := new(Client).FetchBlocking(t.Context(), []Address{address})
-	if f := r.Tasks[0]; f.Err != nil || string(f.Poem) != text {
-		t.Errorf("the next client got %d bytes, %v", f.Bytes, f.Err)
-	}
-}
-
-func TestPoemThatIsGoneEndsOnlyThatClient(t *testing.T) {
-	var reads atomic.Int64
-	var out lockedBuffer
-	o := shortPoem("")
-	o.Out = &out
-	o.Source.Read = func() ([]byte, error) {
-		if reads.Add(1) == 2 { // the first is the check at the start
-			return nil, os.ErrNotExist
-		}
-		return []byte("back again"), nil
-	}
-	address := serve(t, o)
-	r := new(Client).FetchBlocking(t.Context(), []Address{address, address})
-	if got := string(r.Tasks[1].Poem); got != "back again" {
-		t.Errorf("got %q", got)
-	}
-	if !strings.Contains(out.String(), "No poetry for 127.0.0.1:") {
-		t.Errorf("printed %q", out.String())
-	}
-}
-
-func TestHTTPServer(t *testing.T) {
-	o := shortPoem("Death, be not proud")
-	o.HTTP = true
-	resp, err := http.Get("http://" + serve(t, o).String() + "/any/path")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || string(body) != "Death, be not proud" || resp.StatusCode != http.StatusOK {
-		t.Errorf("%s: %q, %v", resp.Status, body, err)
-	}
-}
-
-func TestTLSServer(t *testing.T) {
-	server, roots, err := SelfSigned(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := shortPoem("No man is an island")
-	o.TLS = server
-	dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS13}}
-	c := Client{Dial: dialer.DialContext}
-	r := c.FetchBlocking(t.Context(), []Address{serve(t, o)})
-	if f := r.Tasks[0]; f.Err != nil || string(f.Poem) != "No man is an island" {
-		t.Errorf("got %q, %v", f.Poem, f.Err)
-	}
 }
 
 func TestListenBlockingRefuses(t *testing.T) {

@@ -75,6 +75,9 @@ func (r *Report) marks() []mark {
 // oneThread says whether the mode has one thread of control, which is then drawn as a row of its own.
 func (r *Report) oneThread() bool { return r.Mode != ModeThreads }
 
+// interleaved says whether the mode works for several tasks in turn, in its one thread of control.
+func (r *Report) interleaved() bool { return r.oneThread() && r.Mode != ModeBlocking }
+
 // turns are the tasks in the order in which the one thread of control worked for them, the first most of them: what the
 // interleaved blocks of the asynchronous model's figure show. It has no time scale.
 func (r *Report) turns(most int) []int {

@@ -32,12 +32,13 @@ func svgWords(reports []*Report) (title, desc string) {
 	var titles, descs []string
 	for _, r := range reports {
 		titles = append(titles, strings.ToLower(r.Mode.name()))
-		s := fmt.Sprintf("%s, %s: %s.", r.Mode.name(), r.Mode.summary(), r.headline())
+		var s strings.Builder
+		fmt.Fprintf(&s, "%s, %s: %s.", r.Mode.name(), r.Mode.summary(), r.headline())
 		for i := range r.Tasks {
 			f := &r.Tasks[i]
-			s += fmt.Sprintf(" Task %d, %s, from %s to %s s: %s.", f.Task, f.Address, tickLabel(f.Start), tickLabel(f.End), f.outcome())
+			fmt.Fprintf(&s, " Task %d, %s, from %s to %s s: %s.", f.Task, f.Address, tickLabel(f.Start), tickLabel(f.End), f.outcome())
 		}
-		descs = append(descs, s)
+		descs = append(descs, s.String())
 	}
 	if s := difference(reports); s != "" {
 		descs = append(descs, s)

@@ -3,6 +3,7 @@ package poetry
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,12 +28,11 @@ func WriteTimelineText(w io.Writer, width int, reports ...*Report) error {
 	for _, r := range reports {
 		t.fitLabels(r)
 	}
-	for i, r := range reports {
-		if i > 0 {
-			fmt.Fprintln(&t.b)
-		}
+	for _, r := range reports {
 		t.report(r)
+		fmt.Fprintln(&t.b)
 	}
+	t.legend(reports)
 	if s := difference(reports); s != "" {
 		fmt.Fprintln(&t.b)
 		t.paragraph(s)
@@ -76,17 +76,7 @@ func (t *textTimeline) report(r *Report) {
 		t.row(control, t.controlCells(r))
 	}
 	t.axis()
-	fmt.Fprintln(&t.b)
-	legend := arrivedCell + " bytes arrived, " + waitingCell + " waiting"
-	if r.oneThread() {
-		legend += ", 1 2 3 worked for that task"
-	}
-	if r.Failed() > 0 {
-		legend += ", × failed"
-	}
-	t.paragraph(legend)
-	t.paragraph("One column is " + shortSeconds(t.span/time.Duration(t.cells())) + ".")
-	if r.oneThread() {
+	if r.interleaved() {
 		t.turns(r)
 	}
 	for i := range r.Tasks {
@@ -95,6 +85,21 @@ func (t *textTimeline) report(r *Report) {
 		}
 	}
 	t.paragraph(r.Mode.caption())
+}
+
+// legend explains the signs, once for all the reports, and only those that there are.
+func (t *textTimeline) legend(reports []*Report) {
+	if len(reports) == 0 {
+		return
+	}
+	legend := arrivedCell + " bytes arrived, " + waitingCell + " waiting"
+	if slices.ContainsFunc(reports, (*Report).oneThread) {
+		legend += ", 1 2 3 worked for that task"
+	}
+	if slices.ContainsFunc(reports, func(r *Report) bool { return r.Failed() > 0 }) {
+		legend += ", × failed"
+	}
+	t.paragraph(legend + ". One column is " + shortSeconds(t.span/time.Duration(t.cells())) + ".")
 }
 
 func (t *textTimeline) row(label string, cells []string) {
@@ -151,15 +156,16 @@ func (t *textTimeline) turns(r *Report) {
 	if len(turns) == 0 {
 		return
 	}
-	s := "First turns:"
+	var s strings.Builder
+	s.WriteString("First turns:")
 	for i, task := range turns {
 		if i == mostTurns {
-			s += " …"
+			s.WriteString(" …")
 			break
 		}
-		s += fmt.Sprintf(" %d", task)
+		fmt.Fprintf(&s, " %d", task)
 	}
-	t.paragraph(s)
+	t.paragraph(s.String())
 }
 
 func (t *textTimeline) axis() {

@@ -38,18 +38,17 @@ func (m Mode) summary() string {
 	return ""
 }
 
-// caption says which figure of the introduction to the reactor this is, drawn from measurements.
+// caption says which figure of the slow poetry documents this is, drawn from measurements.
 func (m Mode) caption() string {
 	switch m {
 	case ModeBlocking:
-		return "Figures 1 and 4 of an introduction to the reactor: the synchronous model. Each task is done before the " +
-			"next begins; in the grey stretches the whole program waits."
+		return "Figures 1 and 4: the synchronous model. Each task is done before the next begins; in the grey stretches " +
+			"the whole program waits."
 	case ModeThreads:
-		return "Figure 2 of an introduction to the reactor: the threaded model. Each task has a thread of control of its " +
-			"own, and waits in it alone."
+		return "Figure 2: the threaded model. Each task has a thread of control of its own, and waits in it alone."
 	case ModeAsync, ModeTask:
-		return "Figure 3 of an introduction to the reactor: the asynchronous model. The tasks are interleaved in one " +
-			"thread of control, which waits only when no task can go on."
+		return "Figure 3: the asynchronous model. The tasks are interleaved in one thread of control, which waits only " +
+			"when no task can go on."
 	}
 	return ""
 }

@@ -103,7 +103,7 @@ func BenchmarkWakeBusy(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer p.Shut()
+			defer func() { _ = p.Shut() }()
 			var stop atomic.Bool
 			done := make(chan struct{})
 			go func() {
@@ -131,7 +131,7 @@ func BenchmarkWakeSelf(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer p.Shut()
+			defer func() { _ = p.Shut() }()
 			b.ReportAllocs()
 			for b.Loop() {
 				p.Wake()

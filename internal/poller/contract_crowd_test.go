@@ -128,8 +128,7 @@ func TestSelectLimit(t *testing.T) {
 	}
 	for _, e := range beyond {
 		err := w.Add(e.fd, w.newToken(), poller.Read)
-		var limit *poller.LimitError
-		if !errors.As(err, &limit) {
+		if _, ok := errors.AsType[*poller.LimitError](err); !ok {
 			t.Fatalf("Add of descriptor %d: %v, want a LimitError", e.fd, err)
 		}
 		want := "the select poller watches descriptors below 1024 only and this one is " + strconv.Itoa(e.fd) +
@@ -150,8 +149,7 @@ func TestSelectLimit(t *testing.T) {
 	watched.expect("x", false)
 
 	p, err := poller.Open("select") // its own bell would lie beyond
-	var limit *poller.LimitError
-	if !errors.As(err, &limit) {
+	if _, ok := errors.AsType[*poller.LimitError](err); !ok {
 		t.Errorf("a select poller opened with all low descriptors taken: %v, %v, want a LimitError", p, err)
 	}
 }

@@ -34,7 +34,7 @@ func TestOpenProbes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Shut()
+	defer func() { _ = p.Shut() }()
 	if p.Name() != poller.Names()[0] {
 		t.Errorf("probing took %q, and %q comes first", p.Name(), poller.Names()[0])
 	}

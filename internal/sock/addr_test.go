@@ -157,7 +157,7 @@ func linkLocal(t *testing.T) (net.IP, net.Interface) {
 	t.Helper()
 	interfaces, err := net.Interfaces()
 	if err != nil {
-		t.Skip("no interfaces: ", err)
+		t.Skip("this machine has no network interfaces: ", err)
 	}
 	for _, i := range interfaces {
 		addrs, _ := i.Addrs()

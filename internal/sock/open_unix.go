@@ -17,7 +17,7 @@ func Listen(addr net.Addr, o Options) (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	if family == unix.AF_INET6 && isWildcard(addr) && !haveIPv6() {
+	if family == unix.AF_INET6 && isWildcard(addr) && !o.OnlyIPv6 && !haveIPv6() {
 		family, sa = unix.AF_INET, &unix.SockaddrInet4{Port: addr.(*net.TCPAddr).Port}
 	}
 	fd, err = socket(family)
@@ -42,7 +42,7 @@ func Listen(addr net.Addr, o Options) (fd int, err error) {
 		if family == unix.AF_INET6 {
 			// The wildcard listens to IPv4 too, wherever the system's default stands.
 			v6only := 1
-			if isWildcard(addr) {
+			if isWildcard(addr) && !o.OnlyIPv6 {
 				v6only = 0
 			}
 			_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, v6only)

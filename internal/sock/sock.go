@@ -25,6 +25,7 @@ var ErrNetwork = errors.New(`unknown network: use "tcp", "tcp4", "tcp6" or "unix
 // The zero value is the usual one.
 type Options struct {
 	ReusePort bool // SO_REUSEPORT: several sockets share one port, and the kernel spreads connections
+	OnlyIPv6  bool // a wildcard address does not stand for IPv4's too
 	Backlog   int  // connections waiting to be accepted; 0 means 4096 (the kernel's somaxconn caps it)
 }
 

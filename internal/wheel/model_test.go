@@ -284,7 +284,7 @@ func FuzzWheel(f *testing.F) {
 	f.Add([]byte{7, 255, 254, 253, 252, 5, 5, 5, 3, 5, 55})
 	f.Fuzz(func(t *testing.T, program []byte) {
 		if len(program) > 10_000 {
-			t.Skip("long enough to be slow")
+			t.Skip("needs more time than -short allows")
 		}
 		runProgram(t, program)
 	})

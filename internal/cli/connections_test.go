@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// A connection is held by a script.
+type connection struct {
+	net.Conn
+	lines *bufio.Reader
+}
+
+func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "hold NAME ADDRESS")
+	network, address := "tcp", args[1]
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", ts.MkAbs(path)
+	}
+	c, err := net.DialTimeout(network, address, patience)
+	ts.Check(err)
+	ts.Defer(func() { _ = c.Close() })
+	ts.Value("connections").(map[string]*connection)[args[0]] = &connection{c, bufio.NewReader(c)}
+}
+
+func held(ts *testscript.TestScript, name string) *connection {
+	c := ts.Value("connections").(map[string]*connection)[name]
+	if c == nil {
+		ts.Fatalf("no connection %s is held", name)
+	}
+	return c
+}
+
+func cmdSay(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "say NAME TEXT")
+	c := held(ts, args[0])
+	ts.Check(c.SetDeadline(time.Now().Add(patience)))
+	if _, err := c.Write([]byte(args[1] + "\n")); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got, err := c.lines.ReadString('\n'); err != nil || got != args[1]+"\n" {
+		ts.Fatalf("got %q, %v", got, err)
+	}
+}
+
+func cmdDrop(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "drop NAME")
+	ts.Check(held(ts, args[0]).Close())
+}
+
+// cmdFlood writes until the peer takes no more, for want of anybody who reads what it sends back.
+func cmdFlood(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "flood NAME")
+	c := held(ts, args[0])
+	for {
+		ts.Check(c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond)))
+		if _, err := c.Write(make([]byte, 64<<10)); errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		} else if err != nil {
+			ts.Fatalf("%v", err)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/rondo-go/rondo/poetry"
+)
+
+// explain puts an error into one line that says what to do about it, where that is known.
+func explain(err error) string {
+	text := oneLine(err.Error())
+	if usage, ok := errors.AsType[poetry.UsageError](err); ok {
+		return oneLine(string(usage))
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "listen" {
+		return cannotListen(op)
+	}
+	if errors.Is(err, syscall.EMFILE) {
+		return text + ": the process may open no more files; see ulimit -n"
+	}
+	return text
+}
+
+// oneLine keeps what a script reads as one line one, joined errors included.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func cannotListen(op *net.OpError) string {
+	where := "there"
+	if op.Addr != nil {
+		where = "on " + op.Addr.String()
+	}
+	switch {
+	case errors.Is(op, syscall.EADDRINUSE):
+		if op.Net == "unix" {
+			return fmt.Sprintf("Cannot listen %s: a file of that name is there already. If no server uses it, remove it.", where)
+		}
+		return fmt.Sprintf("Cannot listen %s: another program listens there already. Stop it, or choose another port.", where)
+	case errors.Is(op, syscall.EADDRNOTAVAIL):
+		return fmt.Sprintf("Cannot listen %s: this machine does not have that address.", where)
+	case errors.Is(op, fs.ErrPermission):
+		return fmt.Sprintf("Cannot listen %s: permission denied. Ports below 1024 need a privilege.", where)
+	}
+	return oneLine(fmt.Sprintf("Cannot listen %s: %v", where, op.Err))
+}

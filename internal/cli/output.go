@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rondo-go/rondo/poetry"
+)
+
+// keep prints and writes what was asked for. What is said about files goes to standard error, so that the output stays
+// what the client has always said.
+func (p *program) keep(f fetching, report *poetry.Report) error {
+	if f.print {
+		p.printPoems(report)
+	}
+	if f.output != "" {
+		if err := p.writePoems(f.output, report); err != nil {
+			return err
+		}
+	}
+	if f.timeline != "" {
+		if err := poetry.WriteTimeline(f.timeline, report); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.errs, "Wrote the timeline %s.\n", f.timeline)
+	}
+	return nil
+}
+
+func (p *program) printPoems(report *poetry.Report) {
+	_, _, onTerminal := terminal(p.out)
+	for i := range report.Tasks {
+		t := &report.Tasks[i]
+		if t.Err != nil {
+			continue
+		}
+		text := string(t.Poem)
+		if onTerminal {
+			text = harmless(t.Poem)
+		}
+		fmt.Fprintf(p.out, "\nTask %d: the poem from %s\n\n%s", t.Task, t.Address, text)
+		if !strings.HasSuffix(text, "\n") {
+			fmt.Fprintln(p.out)
+		}
+	}
+}
+
+// writePoems writes the whole poems; a part of one is no poem.
+func (p *program) writePoems(folder string, report *poetry.Report) error {
+	written := 0
+	for i := range report.Tasks {
+		t := &report.Tasks[i]
+		if t.Err != nil {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(folder, poemFile(t)), t.Poem, 0o644); err != nil {
+			return fmt.Errorf("writing the poem of task %d: %w", t.Task, err)
+		}
+		written++
+	}
+	fmt.Fprintf(p.errs, "Wrote %s into %s.\n", count(written, "poem"), folder)
+	return nil
+}
+
+// poemFile is a name that is safe on every system and that no two tasks of a run share: an address may contain colons,
+// and a host is whatever was typed.
+func poemFile(t *poetry.Fetch) string {
+	safe := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' {
+			return r
+		}
+		return '_'
+	}, t.Address)
+	const longest = 100
+	return fmt.Sprintf("poem-%d-%s.txt", t.Task, strings.TrimLeft(safe[max(0, len(safe)-longest):], "."))
+}
+
+// makeFolder sees to it that the folder is there, before anybody waits for what goes into it.
+func makeFolder(path string) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return fmt.Errorf("making the folder for the poems: %w", err)
+	}
+	return nil
+}
+
+// checkFile refuses a drawing that could not be written, before anybody waits for it.
+func checkFile(path string) error {
+	if err := poetry.CheckTimelinePath(path); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("the timeline %s cannot be written: it is a folder", path)
+	}
+	folder := filepath.Dir(path)
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the timeline %s cannot be written: there is no folder %s", path, folder)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("the timeline %s cannot be written: %s is no folder", path, folder)
+	}
+	return nil
+}

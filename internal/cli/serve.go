@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/poller"
+)
+
+func (p *program) serve() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server: echo",
+		Args:  unknownCommand,
+		RunE: func(*cobra.Command, []string) error {
+			return wrong("Say what to serve: \"rondo serve echo\".")
+		},
+	}
+	cmd.AddCommand(p.serveEcho())
+	return cmd
+}
+
+// echoServer is what the command line says.
+type echoServer struct {
+	address string
+	config  rondo.Config
+	drain   time.Duration
+}
+
+func (p *program) serveEcho() *cobra.Command {
+	s := echoServer{address: "127.0.0.1:7000", drain: 10 * time.Second}
+	cmd := &cobra.Command{
+		Use:   "echo [options]",
+		Short: "Send back whatever comes",
+		Long: `Send back whatever comes, to any number of clients at once. Ctrl-C, or the
+signals INT and TERM, end it in good order: nobody new is let in, and what has
+come is still answered. A second signal ends it at once.`,
+		Example: `  rondo serve echo
+  rondo serve echo --addr 0.0.0.0:7000 --loops 4
+  rondo serve echo --addr unix:/tmp/echo.sock`,
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		RunE:                  func(cmd *cobra.Command, _ []string) error { return p.echo(cmd.Context(), s) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.address, "addr", s.address, "[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; port 0 is a free one")
+	f.IntVar(&s.config.Loops, "loops", 0, "event loops; 0 means one for each processor")
+	f.StringVar(&s.config.Poller, "poller", "", "how to wait for events: "+pollers()+" (default the best that works)")
+	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end")
+	return cmd
+}
+
+func (p *program) echo(ctx context.Context, s echoServer) error {
+	network, address, err := listenOn(s.address)
+	if err != nil {
+		return err
+	}
+	names := poller.Names()
+	switch {
+	case s.config.Loops < 0:
+		return wrong("--loops: %d loops are too few: give 1 or more, or 0 for one for each processor.", s.config.Loops)
+	case s.config.Loops > maxLoops:
+		return wrong("--loops: %d loops are too many: give at most %d.", s.config.Loops, maxLoops)
+	case s.config.Poller != "" && len(names) > 0 && !slices.Contains(names, s.config.Poller):
+		return wrong("--poller: there is no poller %q on this system: give %s.", s.config.Poller, pollers())
+	}
+	e, err := rondo.New(s.config)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	ln, err := e.Listen(network, address, func() rondo.Protocol { return echo{} })
+	if err != nil {
+		return err
+	}
+	where := ln.Addr().String()
+	if network == "unix" {
+		where = "unix:" + where
+	}
+	fmt.Fprintf(p.out, "Listening on %s with %s (%s). Ctrl-C ends it.\n", where, count(len(e.Loops()), "loop"), e.Poller())
+	<-ctx.Done()
+
+	fmt.Fprintf(p.out, "Draining for up to %v; a second signal ends it at once.\n", s.drain)
+	limit, cancel := context.WithTimeout(context.Background(), s.drain)
+	defer cancel()
+	if err := e.Shutdown(limit); err != nil {
+		fmt.Fprintf(p.errs, "Not everything had finished after %v: the rest was cut off.\n", s.drain)
+		return nil
+	}
+	fmt.Fprintln(p.out, "Drained.")
+	return nil
+}
+
+// maxLoops is far beyond any processor count, and far below what would exhaust descriptors.
+const maxLoops = 1024
+
+// listenOn reads an address to listen on. Loopback unless told otherwise: a missing host is 127.0.0.1.
+func listenOn(s string) (network, address string, err error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if path == "" {
+			return "", "", wrong("--addr: a Unix socket needs a path: write it like unix:/tmp/echo.sock.")
+		}
+		return "unix", path, nil
+	}
+	host, port := "", s
+	if strings.Contains(s, ":") {
+		if host, port, err = net.SplitHostPort(s); err != nil {
+			return "", "", wrong("--addr: %q is not of the form [HOST:]PORT: write it like 127.0.0.1:7000 or [::1]:7000.", s)
+		}
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return "", "", wrong("--addr: the port %q is no whole number: write the address like 127.0.0.1:7000.", port)
+	}
+	if n < 0 || n > 65535 {
+		return "", "", wrong("--addr: the port %d is out of range: give one from 0 to 65535.", n)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return "tcp", net.JoinHostPort(host, port), nil
+}
+
+// echo sends back what comes, and reads no more from a client that does not read its answers.
+type echo struct{}
+
+func (echo) ConnectionMade(*rondo.Conn) {}
+
+func (echo) DataReceived(c *rondo.Conn, p []byte) int {
+	_, _ = c.Write(p) // an error ends the connection, or it has ended
+	return len(p)
+}
+
+func (echo) ConnectionLost(*rondo.Conn, error) {}
+
+func (echo) PauseWriting(c *rondo.Conn)  { c.PauseReading() }
+func (echo) ResumeWriting(c *rondo.Conn) { c.ResumeReading() }

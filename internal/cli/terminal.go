@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+)
+
+// terminal says whether w is a terminal that can move its cursor, and how large it is.
+func terminal(w io.Writer) (columns, rows int, ok bool) {
+	f, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+		return 0, 0, false
+	}
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24, true
+	}
+	return columns, rows, true
+}
+
+// colours are what bars and ticks are painted with on a terminal, unless its user wants none (no-color.org).
+type colours struct{ off bool }
+
+func (c colours) paint(code, s string) string {
+	if c.off || s == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (c colours) good(s string) string { return c.paint("32", s) }
+func (c colours) bad(s string) string  { return c.paint("31", s) }
+func (c colours) soft(s string) string { return c.paint("2", s) }
+
+// harmless is text from a stranger made fit for a terminal: what would move its cursor, or worse, is shown as a dot.
+func harmless(text []byte) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return '·'
+		}
+		return r
+	}, strings.ToValidUTF8(string(text), "\uFFFD"))
+}

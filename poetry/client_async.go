@@ -1,0 +1,157 @@
+package poetry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/rondo-go/rondo"
+)
+
+// FetchAsync fetches the poems all at once on one loop: every connection is begun before the first is made, and from
+// then on the loop works for whichever has something, so the time is that of the longest task. It returns when all have
+// ended; which of them failed, and why, is in the report. When ctx ends, those under way fail with [ErrCancelled]; a
+// Shutdown of the loop's engine lets those that are connected go on for as long as its context allows. OnEvent is called
+// on the loop. FetchAsync itself waits: call it from any goroutine but the loop's.
+func (c *Client) FetchAsync(ctx context.Context, l *rondo.Loop, addresses []Address) *Report {
+	f := &asyncFetch{
+		client: c, ctx: ctx, loop: l, recorder: c.NewRecorder(ModeAsync, addresses),
+		left: len(addresses), over: rondo.NewPromise[struct{}](l),
+	}
+	if len(addresses) == 0 {
+		return f.recorder.Report()
+	}
+	l.Post(func() { f.start(addresses) })
+	// Connections being made are given up with ctx by the engine; those that stand need to be told.
+	stop := context.AfterFunc(ctx, func() { l.Post(f.cancel) })
+	defer stop()
+	if _, err := f.over.Future().Wait(context.WithoutCancel(ctx)); err != nil {
+		f.bury(err)
+	}
+	return f.recorder.Report()
+}
+
+// An asyncFetch is one call of FetchAsync. All of it happens on the loop.
+type asyncFetch struct {
+	client   *Client
+	ctx      context.Context
+	loop     *rondo.Loop
+	recorder *Recorder
+	tasks    []*asyncTask
+	left     int // tasks that have not ended
+	over     *rondo.Promise[struct{}]
+}
+
+func (f *asyncFetch) start(addresses []Address) {
+	for i, address := range addresses {
+		t := &asyncTask{fetch: f, task: i + 1}
+		f.tasks = append(f.tasks, t)
+		t.start(address)
+	}
+}
+
+// bury ends what is left when the loop itself has ended, and calls nobody back any more. That is also why what belonged
+// to the loop can be looked at here.
+func (f *asyncFetch) bury(err error) {
+	for i := range f.recorder.Report().Tasks {
+		switch {
+		case i >= len(f.tasks):
+			f.recorder.Start(i + 1)
+			f.recorder.End(i+1, err)
+		case !f.tasks[i].ended:
+			f.recorder.End(i+1, err)
+		}
+	}
+}
+
+func (f *asyncFetch) cancel() {
+	for _, t := range f.tasks {
+		t.end(context.Cause(f.ctx))
+	}
+}
+
+// An asyncTask is one poem that is fetched, as a protocol.
+type asyncTask struct {
+	fetch *asyncFetch
+	task  int
+	conn  *rondo.Conn        // nil until it stands
+	abort context.CancelFunc // gives the connecting up
+	timer *rondo.Timer       // until Timeout; nil if there is none
+	ended bool
+}
+
+func (t *asyncTask) start(address Address) {
+	f := t.fetch
+	f.recorder.Start(t.task)
+	if f.ctx.Err() != nil {
+		t.end(f.ctx.Err())
+		return
+	}
+	if f.client.Timeout > 0 {
+		t.timer = f.loop.After(f.client.Timeout, func() { t.end(os.ErrDeadlineExceeded) })
+	}
+	var ctx context.Context
+	ctx, t.abort = context.WithCancel(f.ctx)
+	// The timer bounds the connecting too; without one, only the operating system does.
+	dialer := rondo.Dialer{Loop: f.loop, Timeout: -1}
+	dialer.Dial(ctx, f.loop.Engine(), "tcp", address.String(), t).OnDone(func(_ *rondo.Conn, err error) {
+		if err != nil {
+			t.end(err)
+		}
+	})
+}
+
+func (t *asyncTask) ConnectionMade(c *rondo.Conn) {
+	t.conn = c
+	if t.ended {
+		c.Abort()
+		return
+	}
+	t.fetch.recorder.Connected(t.task)
+}
+
+func (t *asyncTask) DataReceived(_ *rondo.Conn, p []byte) int {
+	if t.ended {
+		return len(p)
+	}
+	if t.timer != nil {
+		t.timer.Reset(t.fetch.client.Timeout)
+	}
+	if err := t.fetch.recorder.Data(t.task, p); err != nil {
+		t.end(err)
+	}
+	return len(p)
+}
+
+func (t *asyncTask) ConnectionLost(_ *rondo.Conn, err error) {
+	if errors.Is(err, io.EOF) {
+		err = nil // the whole poem is here
+	}
+	t.end(err)
+}
+
+// Drain implements rondo.Drainer: without it a shutdown would close the connection, and a part pass for the whole.
+func (t *asyncTask) Drain(*rondo.Conn) {}
+
+// end records how the task has ended, once, and leaves nothing of it behind.
+func (t *asyncTask) end(err error) {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	f := t.fetch
+	f.recorder.End(t.task, orCancelled(f.ctx, err))
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	if t.abort != nil {
+		t.abort()
+	}
+	if t.conn != nil {
+		t.conn.Abort() // does nothing if that is what has ended
+	}
+	if f.left--; f.left == 0 {
+		f.over.Resolve(struct{}{})
+	}
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package poetry
+
+const raceEnabled = true

@@ -1,0 +1,89 @@
+package poetry
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/rondo-go/rondo"
+)
+
+// An AsyncServer serves all its clients at once, on the loops of an engine: a client that waits for its next piece is a
+// timer and a few hundred bytes, so ten thousand of them are an ordinary load. It is the document's server with the
+// document's lines; only the queue at the door is gone. Safe from any goroutine.
+type AsyncServer struct {
+	attendant
+	listener *rondo.Listener
+	shelf    shelf
+}
+
+// ListenAsync checks the options, listens, says so ("Serving poetry/ecstasy.txt on port 10000.") and serves from then on,
+// until it is closed or the engine ends. A Shutdown of the engine lets the poems that are being sent go on to their
+// ends, as long as its context allows; what is cut off after that is reset, so that no client takes a part for the
+// whole. An error is a [UsageError], or says that the address cannot be listened on.
+//
+// It reads the poem, and may look a name up: do not call it on a loop.
+func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	out := o.Out
+	if out == nil {
+		out = io.Discard
+	}
+	// A client may come before it is said that we listen. Its lines wait while the gatherer believes that it is writing.
+	lines := &gatherer{engine: e, out: out, writing: true}
+	s := &AsyncServer{attendant: attendant{o, newAnnouncer(lines)}}
+	ln, err := rondo.ListenConfig{MaxConns: o.Connections}.Listen(e, "tcp", o.listenAddress(), s.welcome)
+	if err != nil {
+		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
+	}
+	s.listener = ln
+	newAnnouncer(out).serving(o.Source.Name, ln.Addr())
+	lines.write(context.Background())
+	return s, nil
+}
+
+// welcome makes the protocol of a client that comes.
+func (s *AsyncServer) welcome() rondo.Protocol {
+	if s.options.TLS != nil {
+		return secureRecital{attendant: s.attendant, server: s}
+	}
+	return &recital{server: s}
+}
+
+// Addr returns the address it listens on, with the port it was given.
+func (s *AsyncServer) Addr() net.Addr { return s.listener.Addr() }
+
+// Close stops listening. Poems that are being sent go on to their ends. The error is always nil.
+func (s *AsyncServer) Close() error { return s.listener.Close() }
+
+// read reads the poem anew. It blocks.
+func (s *AsyncServer) read() ([]byte, error) {
+	poem, err := s.options.Source.Read()
+	if err != nil {
+		return nil, err
+	}
+	return s.shelf.keep(poem), nil
+}
+
+// A shelf keeps one copy of a poem that many clients are being sent. The file is read anew for each of them, and what was
+// read is dropped if it is what stands on the shelf already. So the memory is that of the versions of the file that are
+// being sent, however many clients there are; and since bytes are compared, not times of modification, no change is
+// missed.
+type shelf struct {
+	mu   sync.Mutex
+	poem []byte
+}
+
+func (s *shelf) keep(poem []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !bytes.Equal(s.poem, poem) {
+		s.poem = poem
+	}
+	return s.poem
+}
