@@ -102,7 +102,9 @@ func (c *Conn) drain() {
 		c.flags &^= isDraining // it is the protocol's now
 		d.Drain(c)
 		c.settle()
-	} else if c.flags&(readPaused|hasEOF) != 0 {
+	} else if told := writePaused | hearsPause; c.flags&hasEOF != 0 || c.flags&readPaused != 0 && c.flags&told != told {
+		// Nothing more comes, or is wanted. (Who has paused reading because it was told to pause writing
+		// will resume, and is waited for.)
 		_ = c.Close()
 		c.settle()
 	} else {

@@ -27,26 +27,26 @@ type Conn struct {
 type connFlags uint32
 
 const (
-	isEnded      connFlags = 1 << iota // the descriptor is closed and the slot given back
-	isClosing                          // Close was called: no more reading; ends when all is sent
-	isDirty                            // in Loop.dirty
-	isQueued                           // in Loop.queue
-	isUnix                             // a Unix socket
-	isDraining                         // the engine shuts down: ends when nothing is left to read
-	hasEOF                             // the peer has ended its direction
-	endedByPeer                        // and that is why the connection is closing
-	closeTimed                         // a timer watches over the closing
-	hasFIN                             // CloseWrite was called: no more Write
-	sentFIN                            // and carried out
-	readPaused                         // PauseReading
-	writePaused                        // the protocol was told to pause
-	blocked                            // the kernel took less than it was given: wait until writable
-	redeliver                          // leftover bytes are due without new ones
-	changed                            // SetProtocol during the present callback
-	watchesRead                        // what the poller watches for
-	watchesWrite                       //
-	hearsEOF                           // the protocol is an EOFReceiver
-	hearsPause                         // the protocol is a WritePauser
+	isEnded       connFlags = 1 << iota // the descriptor is closed and the slot given back
+	isClosing                           // Close was called: no more reading; ends when all is sent
+	isDirty                             // in Loop.dirty
+	isQueued                            // in Loop.queue
+	isUnix                              // a Unix socket
+	isDraining                          // the engine shuts down: ends when nothing is left to read
+	hasEOF                              // the peer has ended its direction
+	endedByPeer                         // and that is why the connection is closing
+	closeTimed                          // a timer watches over the closing
+	hasFIN                              // CloseWrite was called: no more Write
+	sentFIN                             // and carried out
+	readPaused                          // PauseReading
+	writePaused                         // the protocol was told to pause
+	blocked                             // the kernel took less than it was given: wait until writable
+	mustRedeliver                       // leftover bytes are due without new ones
+	changed                             // SetProtocol during the present callback
+	watchesRead                         // what the poller watches for
+	watchesWrite                        //
+	hearsEOF                            // the protocol is an EOFReceiver
+	hearsPause                          // the protocol is a WritePauser
 )
 
 // settings are what few connections change, kept apart so that the others do not pay for it.
@@ -91,22 +91,30 @@ func (c *Conn) Loop() *Loop { return c.loop }
 func (c *Conn) Handle() Handle { return Handle{c.loop, c.token} }
 
 // Protocol returns the connection's protocol.
-func (c *Conn) Protocol() Protocol { return c.proto }
+func (c *Conn) Protocol() Protocol {
+	c.own("Conn.Protocol", "Handle.Do")
+	return c.proto
+}
 
 // SetProtocol replaces the connection's protocol, which is not told. Bytes that the old one has not
 // consumed go to the new one. ConnectionMade of the new one is not called: call it if it needs to be.
 func (c *Conn) SetProtocol(p Protocol) {
 	c.own("Conn.SetProtocol", "Handle.Do")
 	c.proto = p
-	c.flags = c.flags&^(hearsEOF|hearsPause) | optional(p) | changed
-	if c.in != nil && len(c.in.data) > 0 && c.loop.current != c {
-		c.again(redeliver)
+	// What the old one has asked for does not bind the new one, which was not told to pause either.
+	c.flags = c.flags&^(hearsEOF|hearsPause|writePaused) | optional(p) | changed
+	if c.in != nil {
+		c.in.need = 0
+		if len(c.in.data) > 0 {
+			c.again(mustRedeliver) // unless it is DataReceived that calls: then deliver goes on
+		}
 	}
 }
 
 // RemoteAddr is the peer's address, also after the connection has ended: a *net.TCPAddr, or a
 // *net.UnixAddr with the name that the peer has bound, usually none.
 func (c *Conn) RemoteAddr() net.Addr {
+	c.own("Conn.RemoteAddr", "Handle.Do")
 	if c.flags&isUnix == 0 {
 		return net.TCPAddrFromAddrPort(c.peer)
 	}
@@ -170,17 +178,13 @@ func (c *Conn) run(l *Loop) {
 		return
 	}
 	l.current = c
-	switch {
-	case c.flags&(readPaused|isClosing) != 0:
-	case c.flags&redeliver != 0:
-		c.flags &^= redeliver
-		if c.in != nil && len(c.in.data) > 0 {
-			c.deliverInput()
-		}
-	case c.flags&isDraining != 0:
+	if c.flags&(readPaused|isClosing|isEnded) == 0 {
+		c.redeliver()
+	}
+	if c.flags&isDraining != 0 && c.flags&(readPaused|isClosing|isEnded) == 0 {
 		// What is in the kernel's buffer is still read: the last read closes.
 		c.readable(nil)
-		if c.flags&(isEnded|isClosing) == 0 {
+		if c.flags&(readPaused|isClosing|isEnded) == 0 {
 			c.again(0)
 		}
 	}

@@ -64,7 +64,7 @@ func (cfg Dialer) Dial(ctx context.Context, e *Engine, network, address string, 
 		cfg.Timeout = defaultDialTimeout
 	}
 	d := &dial{cfg: cfg, loop: l, network: network, address: address, proto: p, promise: NewPromise[*Conn](l)}
-	e.open.Add(1)
+	l.engine.open.Add(1)
 	ctx, d.cancel = context.WithCancel(ctx)
 	if !l.Post(func() { d.start(ctx) }) {
 		d.finish(nil, ErrEngineClosed)
@@ -98,6 +98,10 @@ func (d *dial) start(ctx context.Context) {
 		d.finish(nil, ErrEngineClosed)
 		return
 	}
+	if err := context.Cause(ctx); err != nil { // a Unix socket would be connected before anybody looks again
+		d.finish(nil, err)
+		return
+	}
 	// The table of watchers is where a shutdown finds the attempt.
 	d.token = d.loop.watchers.put(d)
 	d.fd = -1
@@ -119,6 +123,9 @@ func (d *dial) start(ctx context.Context) {
 			stop := context.AfterFunc(work, d.cancel)
 			defer stop()
 			addrs, err := resolve(ctx, d.cfg.Resolver, d.network, d.address)
+			if err != nil && ctx.Err() != nil {
+				err = context.Cause(ctx) // of which the resolver's error tells only half
+			}
 			d.loop.Post(func() { d.resolved(addrs, err) })
 		})
 		if err != nil {
@@ -178,6 +185,9 @@ func (d *dial) connect() bool {
 		d.connected()
 		return true
 	}
+	// Each descriptor has a token of its own, so that late news of one is never taken for the next one's.
+	l.watchers.remove(d.token)
+	d.token = l.watchers.put(d)
 	if err := l.poller.Add(fd, uint64(d.token), poller.Write); err != nil {
 		d.drop()
 		d.failed(err)
@@ -299,8 +309,7 @@ func (d *dial) finish(c *Conn, err error) {
 }
 
 func (d *dial) opError(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return err
 	}
 	e := &net.OpError{Op: "dial", Net: d.network, Source: d.cfg.LocalAddr, Addr: d.current, Err: syscallError("connect", err)}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,6 +113,7 @@ type Engine struct {
 
 	idleOnce, drainOnce, stopOnce sync.Once
 
+	done     chan struct{} // closed when the loops have ended
 	executor executor
 }
 
@@ -133,7 +135,7 @@ func newEngine(config Config, open func(name string) (poller.Poller, error)) (*E
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{config: config, idle: make(chan struct{})}
+	e := &Engine{config: config, idle: make(chan struct{}), done: make(chan struct{})}
 	e.open.Store(1)
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	for i := range config.Loops {
@@ -167,6 +169,18 @@ func (e *Engine) Loop() *Loop {
 	return best
 }
 
+// Conns is the number of connections, those included that are being made or handed to their loop.
+func (e *Engine) Conns() int {
+	n := int64(0)
+	for _, l := range e.all {
+		n += l.load.Load()
+	}
+	return int(n)
+}
+
+// Done is closed when the engine has ended: all its loops have.
+func (e *Engine) Done() <-chan struct{} { return e.done }
+
 // Poller is the name of the poller that the loops use.
 func (e *Engine) Poller() string { return e.all[0].poller.Name() }
 
@@ -193,10 +207,8 @@ func (e *Engine) release() {
 //
 // On a loop it would wait for itself: there it does nothing and returns [ErrOnLoop].
 func (e *Engine) Shutdown(ctx context.Context) error {
-	for _, l := range e.all {
-		if l.onLoop() {
-			return ErrOnLoop
-		}
+	if e.onLoop() {
+		return ErrOnLoop
 	}
 	e.drainOnce.Do(func() {
 		e.state.Store(draining)
@@ -218,38 +230,54 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 			err = context.Cause(ctx)
 		}
 	}
-	e.stopOnce.Do(func() {
-		e.state.Store(stopping)
-		e.cancel(ErrEngineClosed)
-		for _, l := range e.all {
-			l.Post(l.stop)
-		}
-	})
-	e.loops.Wait()
+	e.stop()
 	return err
 }
 
 // Close ends the engine at once: connections are reset, and ConnectionLost gets ErrEngineClosed.
 // The error is nil, or ErrOnLoop as for Shutdown.
 func (e *Engine) Close() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := e.Shutdown(ctx); err == ErrOnLoop { //nolint:errorlint // never wrapped
-		return err
+	if e.onLoop() {
+		return ErrOnLoop
 	}
+	e.drainOnce.Do(e.release) // there is no time to drain in
+	e.stop()
 	return nil
 }
 
-// drain stops accepting and dialing, and has every connection finish.
+// stop ends what is left, and waits for the loops.
+func (e *Engine) stop() {
+	e.stopOnce.Do(func() {
+		e.state.Store(stopping)
+		e.cancel(ErrEngineClosed)
+		for _, l := range e.all {
+			l.Post(l.stop)
+		}
+		e.loops.Wait()
+		close(e.done)
+	})
+	<-e.done
+}
+
+// onLoop reports whether the caller is on any of the loops.
+func (e *Engine) onLoop() bool { return slices.ContainsFunc(e.all, (*Loop).onLoop) }
+
+// drain stops accepting and dialing, and has every connection finish. Each is a piece of work of its
+// own: a Drain that panics must not keep the next one from being called.
 func (l *Loop) drain() {
+	l.shut()
+	l.conns.all(func(_ token, c *Conn) { l.queue = append(l.queue, runFunc(c.drain)) })
+}
+
+// shut stops accepting and dialing.
+func (l *Loop) shut() {
 	l.drained = true
 	l.watchers.all(func(_ token, w watcher) { w.shut() })
-	l.conns.all(func(_ token, c *Conn) { c.drain() })
 }
 
 // stop ends what is left, and the loop with this turn.
 func (l *Loop) stop() {
-	l.drain()
+	l.shut()
 	l.conns.all(func(_ token, c *Conn) { c.end(ErrEngineClosed, true) })
 	l.stopped = true
 }

@@ -42,7 +42,7 @@ type BufferError struct {
 
 func (e *BufferError) Error() string {
 	if e.Op == "read" {
-		return fmt.Sprintf("rondo: the protocol left %d bytes unconsumed and the limit is %d (Config.MaxReadBuffer)", e.Buffered, e.Limit)
+		return fmt.Sprintf("rondo: %d bytes would be kept for the protocol and the limit is %d (Config.MaxReadBuffer)", e.Buffered, e.Limit)
 	}
 	return fmt.Sprintf("rondo: the peer has not read %d bytes and the limit is %d (Conn.SetWriteLimits)", e.Buffered, e.Limit)
 }

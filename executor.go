@@ -28,32 +28,45 @@ func (e *Engine) Run(fn func(ctx context.Context)) error {
 		return ErrEngineClosed
 	case x.workers < e.config.MaxBlocking:
 		x.workers++
+		e.open.Add(1) // before it can end
 		go e.work(fn)
 	case len(x.queue) >= e.config.MaxQueued:
 		return ErrExecutorFull
 	default:
+		e.open.Add(1)
 		x.queue = append(x.queue, fn)
 	}
-	e.open.Add(1)
 	return nil
 }
 
 // work runs fn and then what waits.
 func (e *Engine) work(fn func(context.Context)) {
-	x := &e.executor
-	for {
-		e.perform(fn)
-		x.mu.Lock()
-		if len(x.queue) == 0 {
-			x.workers--
-			x.mu.Unlock()
+	defer func() { // runtime.Goexit ends this goroutine and must not keep the others waiting
+		if fn == nil {
 			return
 		}
-		fn = x.queue[0]
-		x.queue[0] = nil
-		x.queue = x.queue[1:]
-		x.mu.Unlock()
+		if fn = e.executor.next(); fn != nil {
+			go e.work(fn)
+		}
+	}()
+	for fn != nil {
+		e.perform(fn)
+		fn = e.executor.next()
 	}
+}
+
+// next takes what waits; nil means that the worker is done.
+func (x *executor) next() func(context.Context) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.queue) == 0 {
+		x.workers--
+		return nil
+	}
+	fn := x.queue[0]
+	x.queue[0] = nil
+	x.queue = x.queue[1:]
+	return fn
 }
 
 func (e *Engine) perform(fn func(context.Context)) {
@@ -78,6 +91,7 @@ func Run[T any](l *Loop, fn func(ctx context.Context) (T, error)) *Future[T] {
 			if v := recover(); v != nil {
 				p.Reject(&PanicError{Value: v, Stack: stack()})
 			}
+			p.Reject(errGoexit) // unless it has returned or panicked
 		}()
 		v, err := fn(ctx)
 		if err != nil {

@@ -73,11 +73,15 @@ func (f *Future[T]) wake() {
 	}
 }
 
-// run calls the waiters. Those behind one that panics get their turn later.
+// run calls the waiters. Those behind one that panics get their turn later, as do those that are
+// added meanwhile.
 func (f *Future[T]) run(*Loop) {
 	f.queued = false
+	if !f.done {
+		return
+	}
 	defer f.wake()
-	for f.done && len(f.waiters) > 0 {
+	for range len(f.waiters) {
 		fn := f.waiters[0]
 		f.waiters[0] = nil
 		f.waiters = f.waiters[1:]
@@ -104,7 +108,8 @@ func (f *Future[T]) Result() (T, error) {
 }
 
 // OnDone has fn called with the result, on the loop, never from within OnDone itself. Functions are
-// called in the order in which they were given.
+// called in the order in which they were given. If the loop ends first, which only blocking work that
+// ignores the end of its context can outlive, they are not called.
 func (f *Future[T]) OnDone(fn func(T, error)) {
 	f.loop.mustOwn("Future.OnDone", "Future.Wait, or Loop.Post to get onto the loop")
 	f.waiters = append(f.waiters, fn)
@@ -115,7 +120,7 @@ func (f *Future[T]) OnDone(fn func(T, error)) {
 
 // Wait blocks until the result is there or ctx ends. Any goroutine may call it, but on the future's
 // own loop it returns ErrOnLoop: there it would wait for itself. If the engine is closed before
-// there is a result it returns ErrEngineClosed.
+// there is a result it returns ErrEngineClosed. When ctx ends, it returns the context's cause.
 func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	var none T
 	if f.loop.onLoop() {
@@ -128,9 +133,7 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	case <-ctx.Done():
 		return none, context.Cause(ctx)
 	case <-f.loop.over:
-		select {
-		case <-done:
-		default:
+		if !f.done { // nobody changes it any more
 			return none, ErrEngineClosed
 		}
 	}

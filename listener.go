@@ -1,6 +1,7 @@
 package rondo
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"net"
@@ -42,12 +43,35 @@ type Listener struct {
 	addr   net.Addr
 	accept func() Protocol
 
-	open      atomic.Int64 // connections, if config.MaxConns limits them
-	waiting   atomic.Int64 // connections that wait for Accept of a net.Listener
+	open      quota // connections
+	waiting   quota // those of them that wait for Accept of a net.Listener
 	acceptors []*acceptor
 	once      sync.Once
 	closed    func() // called when it closes; may be nil
 }
+
+// quota counts up to a limit; a limit of zero is none, and then it does not count.
+type quota struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// take reports whether there was one left.
+func (q *quota) take() bool {
+	for q.limit > 0 {
+		n := q.used.Load()
+		if n >= q.limit {
+			return false
+		}
+		if q.used.CompareAndSwap(n, n+1) {
+			break
+		}
+	}
+	return true
+}
+
+// give takes one back. It reports whether none was left before.
+func (q *quota) give() bool { return q.limit > 0 && q.used.Add(-1) == q.limit-1 }
 
 // Listen accepts connections on address and gives each a protocol made by accept, which is called
 // on the connection's loop; if it returns nil the connection is closed. The network is "tcp", "tcp4", "tcp6" or "unix"; the address of a TCP
@@ -79,13 +103,15 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 	if e.state.Load() != serving {
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: ErrEngineClosed}
 	}
-	ln := &Listener{engine: e, config: cfg, addr: addr}
+	ln := &Listener{engine: e, config: cfg, addr: addr, open: quota{limit: int64(cfg.MaxConns)}}
 	loops := []*Loop{e.Loop()}
 	if cfg.ReusePort && network != "unix" {
 		loops = e.all
 	}
 	for _, l := range loops {
-		fd, err := l.poller.Listen(ln.addr, sock.Options{ReusePort: cfg.ReusePort, Backlog: cfg.Backlog})
+		fd, err := l.poller.Listen(ln.addr, sock.Options{
+			ReusePort: cfg.ReusePort, OnlyIPv6: network == "tcp6", Backlog: cfg.Backlog,
+		})
 		if err != nil {
 			for _, a := range ln.acceptors {
 				_ = a.loop.poller.Close(a.fd)
@@ -107,19 +133,27 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 
 // start has every loop watch its socket, and waits until they do.
 func (ln *Listener) start() error {
+	onLoop := ln.engine.onLoop()
+	var failed error
 	for _, a := range ln.acceptors {
-		started := make(chan error, 1)
-		a.loop.Post(func() { started <- a.start() })
 		var err error
-		select {
-		case err = <-started:
-		case <-a.loop.over:
+		started := make(chan error, 1)
+		switch {
+		case onLoop && a.loop.onLoop():
+			err = a.start()
+		case !a.loop.Post(func() { started <- a.start() }):
+			<-a.loop.over
+			_ = a.loop.poller.Close(a.fd)
 			err = ErrEngineClosed
+		case onLoop: // loops never wait for each other
+		default:
+			err = <-started
 		}
-		if err != nil {
-			_ = ln.Close()
-			return &net.OpError{Op: "listen", Net: ln.addr.Network(), Addr: ln.addr, Err: err}
-		}
+		failed = cmp.Or(failed, err)
+	}
+	if failed != nil {
+		_ = ln.Close()
+		return &net.OpError{Op: "listen", Net: ln.addr.Network(), Addr: ln.addr, Err: failed}
 	}
 	return nil
 }
@@ -139,6 +173,9 @@ func listenAddr(network, address string) (net.Addr, error) {
 		}
 		return &net.UnixAddr{Name: address, Net: network}, nil
 	case "tcp", "tcp4", "tcp6":
+		if address == "" { // package net takes it for all addresses and a free port
+			return nil, &net.AddrError{Err: "missing port in address", Addr: address}
+		}
 		a, err := net.ResolveTCPAddr(network, address)
 		if err == nil && network == "tcp4" && a.IP == nil {
 			a.IP = net.IPv4zero
@@ -170,9 +207,29 @@ func (ln *Listener) Close() error {
 	return nil
 }
 
-// release is called when a connection that the listener counts has ended.
+// reserve reports whether there is room for one more connection, and takes it.
+func (ln *Listener) reserve() bool {
+	if !ln.open.take() {
+		return false
+	}
+	if !ln.waiting.take() {
+		ln.release()
+		return false
+	}
+	return true
+}
+
+// forgo gives back what reserve has taken.
+func (ln *Listener) forgo() {
+	ln.release()
+	if ln.waiting.give() {
+		ln.resume()
+	}
+}
+
+// release is called when a connection has ended.
 func (ln *Listener) release() {
-	if ln.open.Add(-1) == int64(ln.config.MaxConns)-1 {
+	if ln.open.give() {
 		ln.resume()
 	}
 }
@@ -185,13 +242,14 @@ func (ln *Listener) resume() {
 
 // An acceptor is one listening socket on its loop.
 type acceptor struct {
-	ln     *Listener
-	loop   *Loop
-	fd     int
-	token  token
-	paused bool
-	delay  time.Duration // of the last pause for want of descriptors; 0 since it was overcome
-	ended  bool
+	ln      *Listener
+	loop    *Loop
+	fd      int
+	token   token
+	paused  bool
+	resting bool          // paused for want of descriptors
+	delay   time.Duration // of the last such pause; 0 since it was overcome
+	ended   bool
 }
 
 const (
@@ -213,7 +271,11 @@ func (a *acceptor) start() error {
 		return ErrEngineClosed
 	}
 	a.token = a.loop.watchers.put(a)
-	return a.loop.poller.Add(a.fd, uint64(a.token), poller.Read)
+	err := a.loop.poller.Add(a.fd, uint64(a.token), poller.Read)
+	if err != nil {
+		a.shut()
+	}
+	return err
 }
 
 func (a *acceptor) shut() {
@@ -229,10 +291,13 @@ func (a *acceptor) shut() {
 // ready accepts what waits.
 func (a *acceptor) ready(poller.Ready) {
 	for range acceptBudget {
-		if a.paused || a.full() {
+		if a.paused || !a.reserve() {
 			return
 		}
 		fd, peer, err := a.loop.poller.Accept(a.fd)
+		if err != nil {
+			a.ln.forgo()
+		}
 		switch {
 		case err == nil:
 			a.delay = 0
@@ -254,23 +319,17 @@ func outOfDescriptors(err error) bool {
 		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
-// full reports whether the listener has all the connections that it may have.
-func (ln *Listener) full() bool {
-	limit := int64(ln.config.MaxConns)
-	return limit > 0 && ln.open.Load() >= limit || ln.waiting.Load() >= maxWaiting
-}
-
-// full pauses accepting if the listener is full.
-func (a *acceptor) full() bool {
-	if !a.ln.full() {
-		return false
+// reserve makes sure of room for one more connection, or pauses accepting.
+func (a *acceptor) reserve() bool {
+	if a.ln.reserve() {
+		return true
 	}
 	a.pause(true)
-	if !a.ln.full() { // one has gone meanwhile, and its resume may have come too early
+	if a.ln.reserve() { // one has gone meanwhile, and its resume may have come too early
 		a.pause(false)
-		return false
+		return true
 	}
-	return true
+	return false
 }
 
 func (a *acceptor) pause(on bool) {
@@ -287,7 +346,11 @@ func (a *acceptor) pause(on bool) {
 	}
 }
 
-func (a *acceptor) resume() { a.pause(false) }
+func (a *acceptor) resume() {
+	if !a.resting {
+		a.pause(false)
+	}
+}
 
 // rest pauses accepting for a while. The connections that are open go on; those that wait do so in
 // the kernel's backlog, where level-triggered readiness finds them again.
@@ -298,14 +361,15 @@ func (a *acceptor) rest(err error) {
 	}
 	a.delay = min(max(2*a.delay, minAcceptDelay), maxAcceptDelay)
 	a.pause(true)
-	a.loop.After(a.delay, a.resume)
+	a.resting = true
+	a.loop.After(a.delay, func() {
+		a.resting = false
+		a.resume()
+	})
 }
 
 // assign gives a connection to its loop.
 func (a *acceptor) assign(fd int, peer netip.AddrPort) {
-	if a.ln.config.MaxConns > 0 {
-		a.ln.open.Add(1)
-	}
 	l := a.loop
 	if a.ln.config.ReusePort {
 		l.load.Add(1)
@@ -314,8 +378,13 @@ func (a *acceptor) assign(fd int, peer netip.AddrPort) {
 	}
 	if l == a.loop {
 		l.welcome(a.ln, fd, peer)
-	} else if !l.add(&newcomer{a.ln, fd, peer}) {
-		l.turnAway(a.ln, fd)
+		return
+	}
+	l.engine.open.Add(1) // a Shutdown does not overlook who is between two loops
+	if !l.add(&newcomer{a.ln, fd, peer}) {
+		_ = a.loop.poller.Close(fd) // l's is no more
+		l.uncharge(a.ln)
+		l.engine.release()
 	}
 }
 
@@ -326,16 +395,23 @@ type newcomer struct {
 	peer netip.AddrPort
 }
 
-func (n *newcomer) run(l *Loop) { l.welcome(n.ln, n.fd, n.peer) }
+func (n *newcomer) run(l *Loop) {
+	defer l.engine.release()
+	l.welcome(n.ln, n.fd, n.peer)
+}
 
 // welcome makes an accepted descriptor a connection of this loop.
 func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
 	made := false
 	defer func() { // also if making the protocol panics
 		if !made {
-			l.turnAway(ln, fd)
+			_ = l.poller.Close(fd)
+			l.uncharge(ln)
 		}
 	}()
+	if l.stopped { // the others have been ended, and nobody would end this one
+		return
+	}
 	proto := ln.accept()
 	if proto == nil {
 		return
@@ -357,10 +433,8 @@ func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
 	c.begin()
 }
 
-func (l *Loop) turnAway(ln *Listener, fd int) {
-	_ = l.poller.Close(fd)
+// uncharge forgets a connection that did not come about.
+func (l *Loop) uncharge(ln *Listener) {
 	l.load.Add(-1)
-	if ln.config.MaxConns > 0 {
-		ln.release()
-	}
+	ln.forgo()
 }

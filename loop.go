@@ -18,7 +18,6 @@ type Loop struct {
 	engine *Engine
 	index  int
 	poller poller.Poller
-	base   time.Time // the poller's clock at zero
 
 	conns    slots[*Conn]
 	watchers slots[watcher]
@@ -69,6 +68,9 @@ const (
 	// A loop that never waits lets other goroutines run after so many turns. Each yield costs some
 	// 100 ns, and without it they would wait until the scheduler preempts the loop, after 10 ms.
 	yieldTurns = 32
+	// Work that the last posted work may lead to when the loop ends. Without a bound a function that
+	// defers itself would keep it for ever.
+	lastWork = 1 << 16
 )
 
 // runnable is a unit of posted work. It is an interface so that a future or a write can be queued
@@ -90,7 +92,6 @@ type watcher interface {
 func newLoop(e *Engine, index int, p poller.Poller) *Loop {
 	l := &Loop{engine: e, index: index, poller: p, read: make([]byte, e.config.ReadBuffer), over: make(chan struct{})}
 	l.debug.on = e.config.Debug
-	l.base = time.Now().Add(-time.Duration(p.Now()))
 	l.watchers.bit = watcherBit
 	return l
 }
@@ -106,16 +107,18 @@ func (l *Loop) run() {
 		}
 	}()
 	l.debug.adopt()
+	l.turn() // finds only what a predecessor that ended by Goexit has left
 	for !l.stopped {
+		l.wait()
 		l.turn()
 	}
-	returned = true
 	l.finish()
+	returned = true
 }
 
-// turn is the main path: everything that rondo does happens in one of these phases.
+// turn is the main path: everything that rondo does happens in one of these phases, with what wait
+// has found.
 func (l *Loop) turn() {
-	l.wait()
 	l.guard((*Loop).deliver)
 	l.guard((*Loop).expire)
 	l.take()
@@ -234,8 +237,10 @@ func (l *Loop) work() {
 func (l *Loop) flush() {
 	for len(l.dirty) > 0 || l.told < len(l.ended) {
 		for len(l.dirty) > 0 {
-			c := l.dirty[len(l.dirty)-1]
-			l.dirty = l.dirty[:len(l.dirty)-1]
+			last := len(l.dirty) - 1
+			c := l.dirty[last]
+			l.dirty[last] = nil
+			l.dirty = l.dirty[:last]
 			l.current = c
 			c.flags &^= isDirty
 			c.settle()
@@ -263,6 +268,25 @@ func (l *Loop) attempt(phase func(*Loop)) (done bool) {
 	return true
 }
 
+// nested calls a callback of c from within a call that c's protocol has not made itself, perhaps in
+// another connection's callback, which goes on if this one panics.
+func (l *Loop) nested(c *Conn, callback func(*Conn)) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		err := errGoexit
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: stack()}
+		}
+		c.end(err, true)
+		l.reportCallback(err)
+	}()
+	callback(c)
+	returned = true
+}
+
 // caught ends the connection whose callback panicked, if it was a connection's, and reports it.
 func (l *Loop) caught() {
 	v := recover()
@@ -277,6 +301,10 @@ func (l *Loop) blame(err error) {
 		l.current = nil
 		c.end(err, true)
 	}
+	l.reportCallback(err)
+}
+
+func (l *Loop) reportCallback(err error) {
 	l.engine.report("rondo: a callback did not return", err)
 }
 
@@ -306,23 +334,31 @@ func (l *Loop) add(r runnable) bool {
 	return true
 }
 
-// finish closes the inbox, runs what is still in it, and releases the poller. No connection is
-// left by now.
+// finish runs what is left, closes the inbox, and releases the poller. No connection is left by now.
 func (l *Loop) finish() {
+	l.exhaust(lastWork) // with the inbox open: what ends now settles promises through it
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	for l.take(); l.todo > 0; l.take() {
-		l.guard((*Loop).work)
-		l.guard((*Loop).flush)
-	}
+	l.take()
+	l.exhaust(len(l.queue) - l.head + lastWork)
 	_ = l.poller.Shut()
 	close(l.over)
 	l.engine.loops.Done()
 }
 
+// exhaust works until nothing is left, or so much is done.
+func (l *Loop) exhaust(left int) {
+	for l.take(); l.todo > 0 && left > 0; l.take() {
+		left -= l.todo
+		l.guard((*Loop).work)
+		l.guard((*Loop).flush)
+	}
+}
+
 // Post has fn run on the loop, after all that was posted before it. Any goroutine may call it.
-// It reports whether fn will run, which is false only after the engine has shut down.
+// It reports whether fn will run, which is false only after the engine has shut down. Nothing bounds
+// what is posted and has not run: who posts much must wait for some of it to be done.
 func (l *Loop) Post(fn func()) bool { return l.add(runFunc(fn)) }
 
 // Defer has fn run on the loop after the present callback has returned, before the loop waits
@@ -335,7 +371,7 @@ func (l *Loop) Defer(fn func()) {
 // Now is the loop's clock. Differences between its times are right even when the machine's clock
 // is set, and in a simulation it is the simulated time: use it where you would use time.Now.
 // Any goroutine may call it.
-func (l *Loop) Now() time.Time { return l.base.Add(time.Duration(l.poller.Now())) }
+func (l *Loop) Now() time.Time { return l.poller.Epoch().Add(time.Duration(l.poller.Now())) }
 
 // Engine returns the engine that the loop belongs to. Any goroutine may call it.
 func (l *Loop) Engine() *Engine { return l.engine }

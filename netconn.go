@@ -18,13 +18,21 @@ const netBuffer = 64 << 10
 // interface says. Its goroutines block, the loop does not. Only on c's loop; for connections that are
 // to be net.Conns from the start there are [Engine.DialContext] and [Engine.ListenNet].
 //
-// Write returns when its bytes are buffered, so an error may show only in a later call; Close sends
-// what is buffered. The net.Conn has the method CloseWrite too. While the engine shuts down it
-// stays open until it is closed or the time is up.
+// Write returns when its bytes are buffered, so an error may show only in a later call. Close sends
+// what is buffered, for which a peer that does not read is given Config.CloseTimeout. The net.Conn has
+// the methods CloseWrite and SetLinger too, as a net.TCPConn has. While the engine shuts down it stays
+// open until it is closed or the time is up.
 func NetConn(c *Conn) net.Conn {
 	n := newNetConn()
 	c.SetProtocol(n)
 	n.ConnectionMade(c)
+	c.ResumeReading()
+	switch {
+	case c.flags&isEnded != 0:
+		n.lost, n.dead = ErrClosed, ErrClosed
+	case c.flags&hasEOF != 0:
+		c.loop.Defer(func() { n.EOFReceived(c) }) // behind the bytes that are left
+	}
 	return n
 }
 
@@ -47,6 +55,7 @@ type netConn struct {
 	full      bool   // reading is paused
 	finish    bool   // CloseWrite was called
 	closed    bool   // Close was called
+	abort     bool   // SetLinger(0) was: Close resets
 	lost      error  // the connection has ended, or its incoming direction (io.EOF)
 	dead      error  // why it has ended altogether
 	read      deadline
@@ -146,6 +155,10 @@ func (n *netConn) run(l *Loop) {
 	if n.dead != nil || c.flags&isEnded != 0 {
 		return
 	}
+	if n.closed && n.abort {
+		c.Abort()
+		return
+	}
 	n.read.arm(n, l)
 	n.write.arm(n, l)
 	if n.full && len(n.in) < netBuffer/2 {
@@ -165,6 +178,18 @@ func (n *netConn) run(l *Loop) {
 	if n.closed {
 		_ = c.Close()
 	}
+}
+
+// SetLinger says, with 0 seconds, that Close drops what was not sent and resets the connection. With
+// any other number Close sends it, and does not wait: that is the default.
+func (n *netConn) SetLinger(seconds int) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return n.opError("set", net.ErrClosed)
+	}
+	n.abort = seconds == 0
+	return nil
 }
 
 // Read implements net.Conn.
@@ -315,10 +340,7 @@ func (d *deadline) set(t time.Time, l *Loop) {
 		d.expired = true
 		return
 	}
-	d.at = l.poller.Now() + int64(left)
-	if d.at < 0 { // overflow: as good as never
-		d.at = 0
-	}
+	d.at = max(0, l.poller.Now()+int64(left)) // what overflows is as good as never
 }
 
 // arm sees to it, on the loop, that the timer fires no later than the deadline. One that would fire

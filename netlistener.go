@@ -28,6 +28,7 @@ func (cfg ListenConfig) ListenNet(e *Engine, network, address string) (net.Liste
 	if err != nil {
 		return nil, err
 	}
+	ln.waiting.limit = maxWaiting
 	nl := &netListener{Listener: ln}
 	nl.arrived.L = &nl.mu
 	ln.accept = func() Protocol {
@@ -49,7 +50,6 @@ func (nl *netListener) add(n *netConn) {
 		_ = n.Close()
 		return
 	}
-	nl.waiting.Add(1)
 	nl.queue = append(nl.queue, n)
 	nl.arrived.Signal()
 	n.conn.loop.woke = true
@@ -68,7 +68,7 @@ func (nl *netListener) Accept() (net.Conn, error) {
 	n := nl.queue[0]
 	nl.queue[0] = nil
 	nl.queue = nl.queue[1:]
-	if nl.waiting.Add(-1) == maxWaiting-1 {
+	if nl.waiting.give() {
 		nl.resume()
 	}
 	return n, nil

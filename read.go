@@ -3,7 +3,6 @@ package rondo
 import (
 	"fmt"
 	"io"
-	"math"
 	"syscall"
 )
 
@@ -82,6 +81,16 @@ func (c *Conn) recv(p []byte) int {
 	return 0
 }
 
+// redeliver delivers what was left, if that is due.
+func (c *Conn) redeliver() {
+	if c.flags&mustRedeliver != 0 {
+		c.flags &^= mustRedeliver
+		if c.in != nil && len(c.in.data) > 0 {
+			c.deliverInput()
+		}
+	}
+}
+
 // deliverInput delivers the connection's own buffer, if it holds what the protocol needs.
 func (c *Conn) deliverInput() {
 	if len(c.in.data) >= c.in.need {
@@ -91,22 +100,24 @@ func (c *Conn) deliverInput() {
 
 // deliver gives p to the protocol and keeps what it leaves.
 func (c *Conn) deliver(p []byte) {
-	c.flags &^= redeliver
 	for {
-		c.flags &^= changed
+		c.flags &^= mustRedeliver | changed
 		if c.in != nil {
 			c.in.need = 0
 		}
-		n := c.proto.DataReceived(c, p)
+		proto := c.proto
+		n := proto.DataReceived(c, p)
 		if n < 0 || n > len(p) {
-			panic(fmt.Sprintf("rondo: DataReceived of %T returned %d for %d bytes: it must return how many of them it has consumed", c.proto, n, len(p)))
+			panic(fmt.Sprintf("rondo: DataReceived of %T returned %d for %d bytes: it must return how many of them it has consumed", proto, n, len(p)))
 		}
 		p = p[n:]
-		// A new protocol gets what the old one left, at once.
-		if len(p) == 0 || c.flags&changed == 0 || c.flags&(isEnded|isClosing) != 0 {
+		// A new protocol gets what the old one left, at once, if it does not want to wait.
+		if len(p) == 0 || c.flags&changed == 0 || c.flags&(isEnded|isClosing|readPaused) != 0 ||
+			c.in != nil && len(p) < c.in.need {
 			break
 		}
 	}
+	c.flags &^= mustRedeliver // whatever set it meanwhile, these are the bytes it meant
 	if c.flags&isEnded != 0 {
 		return
 	}
@@ -129,15 +140,15 @@ func (c *Conn) keep(rest []byte) {
 		c.in = in
 	}
 	in.data = append(in.data[:0], rest...) // moves down within one buffer, or copies from another
-	if limit := l.engine.config.MaxReadBuffer; len(rest) > limit || in.need > limit {
-		c.end(&BufferError{Op: "read", Buffered: max(len(rest), in.need), Limit: limit}, true)
+	if limit := l.engine.config.MaxReadBuffer; len(rest) > limit {
+		c.end(&BufferError{Op: "read", Buffered: len(rest), Limit: limit}, true)
 	}
 }
 
 // eof notes that the peer has ended its direction.
 func (c *Conn) eof() {
-	if c.flags&hasEOF != 0 {
-		return
+	if c.redeliver(); c.flags&(hasEOF|isEnded|isClosing|readPaused) != 0 {
+		return // if reading is paused, readiness comes again with its end
 	}
 	c.flags |= hasEOF
 	if c.flags&hearsEOF != 0 && c.flags&isDraining == 0 {
@@ -158,17 +169,21 @@ func (c *Conn) eofReason() error {
 
 // Need asks for the next call of DataReceived to come only when at least n bytes are there,
 // counting those that the present call leaves unconsumed. A protocol that has read a header and
-// waits for a large body spares itself looking at each piece. It holds for one call; n must not
-// exceed Config.MaxReadBuffer.
+// waits for a large body spares itself looking at each piece. It holds for one call; an n above
+// Config.MaxReadBuffer ends the connection with a [*BufferError].
 func (c *Conn) Need(n int) {
 	c.own("Conn.Need", "Handle.Do")
 	if c.flags&isEnded != 0 {
 		return
 	}
+	if limit := c.loop.engine.config.MaxReadBuffer; n > limit {
+		c.end(&BufferError{Op: "read", Buffered: n, Limit: limit}, true)
+		return
+	}
 	if c.in == nil {
 		c.in = c.loop.buffers.getInput()
 	}
-	c.in.need = min(max(n, 0), math.MaxInt32)
+	c.in.need = max(n, 0)
 }
 
 // PauseReading stops the calls of DataReceived; the peer will find that its writes block. Bytes
@@ -188,7 +203,9 @@ func (c *Conn) ResumeReading() {
 	}
 	c.flags &^= readPaused
 	if c.in != nil && len(c.in.data) > 0 {
-		c.again(redeliver)
+		c.again(mustRedeliver)
+	} else if c.flags&isDraining != 0 {
+		c.again(0)
 	}
 	c.watch()
 }

@@ -73,8 +73,12 @@ func (t *Timer) Reset(d time.Duration) bool {
 func (t *Timer) fire() {
 	if t.period > 0 {
 		// Again first, so that fn may stop or reset it, and may panic.
+		now := t.loop.poller.Now()
 		when := t.node.When() + int64(t.period)
-		if late := t.loop.poller.Now() - when; late > 0 {
+		if t.node.When() == 0 { // Reset has asked for the next turn: the rhythm begins here
+			when = now + int64(t.period)
+		}
+		if late := now - when; late > 0 {
 			when += (late/int64(t.period) + 1) * int64(t.period)
 		}
 		t.loop.timers.Add(&t.node, when)

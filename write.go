@@ -44,8 +44,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 		c.loop.markDirty(c)
 	}
 	c.out.append(p)
-	if low, high, limit := c.writeLimits(); c.out.pending() > high {
-		if err := c.pressure(low, high, limit); err != nil {
+	if _, high, limit := c.writeLimits(); c.out.pending() > high {
+		if err := c.pressure(high, limit); err != nil {
 			return 0, err
 		}
 	}
@@ -62,7 +62,7 @@ func (o *output) append(p []byte) {
 
 // pressure is called when more than the high water mark is written. What the kernel takes is
 // sent at once, so that a producer is not paused for what merely waits for its callback to return.
-func (c *Conn) pressure(low, high, limit int) error {
+func (c *Conn) pressure(high, limit int) error {
 	if c.flags&blocked == 0 {
 		if err := c.sendOutput(); err != nil {
 			return err
@@ -78,8 +78,12 @@ func (c *Conn) pressure(low, high, limit int) error {
 	}
 	if c.flags&writePaused == 0 {
 		c.flags |= writePaused
-		if p, ok := c.proto.(WritePauser); ok {
+		if p, ok := c.proto.(WritePauser); !ok {
+			return nil
+		} else if c.loop.current == c {
 			p.PauseWriting(c)
+		} else {
+			c.loop.nested(c, p.PauseWriting)
 		}
 	}
 	return nil

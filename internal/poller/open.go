@@ -51,5 +51,8 @@ type clock struct{ start time.Time }
 // newClock starts a nanosecond in the past, so that no time it tells is Immediately.
 func newClock() clock { return clock{time.Now().Add(-time.Nanosecond)} }
 
+// Epoch implements Poller.
+func (c clock) Epoch() time.Time { return c.start }
+
 // Now implements Poller.
 func (c clock) Now() int64 { return int64(time.Since(c.start)) }

@@ -7,8 +7,8 @@
 // of them to it. A simulated network promises it too, which is why opening, accepting,
 // connecting, reading, writing, closing and the clock are here, and not only waiting.
 //
-// Goroutines. All methods are called by the loop's goroutine, but for [Poller.Wake] and
-// [Poller.Now], which any goroutine may call at any time, also after Shut, and for the socket
+// Goroutines. All methods are called by the loop's goroutine, but for [Poller.Wake],
+// [Poller.Now] and [Poller.Epoch], which any goroutine may call at any time, also after Shut, and for the socket
 // methods on a descriptor that was not yet added to any poller: a connection may be accepted by
 // one loop's poller and added to another's.
 //
@@ -137,6 +137,8 @@ type Poller interface {
 	// Now is the clock: nanoseconds since a moment before the poller was opened, greater than
 	// zero, never running backwards.
 	Now() int64
+	// Epoch is the clock's zero as a time, with a monotonic reading where there is one.
+	Epoch() time.Time
 	// Shut closes the poller's own descriptors; those that were added stay open.
 	Shut() error
 }

@@ -1,0 +1,300 @@
+package rondo_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// BenchmarkPost is one post from another goroutine.
+func BenchmarkPost(b *testing.B) {
+	b.Run("busy", func(b *testing.B) { // the loop has enough to do, so nobody wakes it
+		l := newTestEngine(b, rondo.Config{}).Loop()
+		var ended atomic.Bool
+		var spin func()
+		spin = func() {
+			if !ended.Load() {
+				l.Defer(spin)
+			}
+		}
+		on(b, l, spin)
+		fn := func() {}
+		b.ReportAllocs()
+		for b.Loop() {
+			l.Post(fn)
+		}
+		ended.Store(true)
+		on(b, l, func() {})
+	})
+	b.Run("idle", func(b *testing.B) { // the loop waits: wake it, and wait until it has run the function
+		l := newTestEngine(b, rondo.Config{}).Loop()
+		done := make(chan struct{}, 1)
+		fn := func() { done <- struct{}{} }
+		b.ReportAllocs()
+		for b.Loop() {
+			l.Post(fn)
+			<-done
+		}
+	})
+	b.Run("contended", func(b *testing.B) {
+		l := newTestEngine(b, rondo.Config{}).Loop()
+		fn := func() {}
+		b.ReportAllocs()
+		b.SetParallelism(4)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				l.Post(fn)
+			}
+		})
+		on(b, l, func() {})
+	})
+	b.Run("self", func(b *testing.B) { // from the loop itself
+		l := newTestEngine(b, rondo.Config{}).Loop()
+		n := 0
+		done := make(chan struct{})
+		var fn func()
+		fn = func() {
+			if n--; n <= 0 {
+				close(done)
+				return
+			}
+			l.Post(fn)
+		}
+		n = b.N
+		b.ReportAllocs()
+		b.ResetTimer()
+		l.Post(fn)
+		<-done
+	})
+}
+
+// BenchmarkAfterStop is a timer that does not come to fire, which is what most do, beside others that wait.
+func BenchmarkAfterStop(b *testing.B) {
+	for _, outstanding := range []int{0, 1_000_000} {
+		b.Run(fmt.Sprintf("outstanding=%d", outstanding), func(b *testing.B) {
+			l := newTestEngine(b, rondo.Config{}).Loop()
+			b.ReportAllocs()
+			onLoop(b, l, func() {
+				fn := func() {}
+				for i := range outstanding {
+					l.After(time.Hour+time.Duration(i)*time.Millisecond, fn)
+				}
+				for b.Loop() {
+					l.After(time.Minute, fn).Stop()
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkReset moves a timer, as a connection's time limit is moved by each message.
+func BenchmarkReset(b *testing.B) {
+	l := newTestEngine(b, rondo.Config{}).Loop()
+	b.ReportAllocs()
+	onLoop(b, l, func() {
+		timer := l.After(time.Minute, func() {})
+		for b.Loop() {
+			timer.Reset(time.Minute)
+		}
+	})
+}
+
+// onLoop runs fn on the loop for as long as it takes.
+func onLoop(b *testing.B, l *rondo.Loop, fn func()) {
+	b.Helper()
+	done := make(chan struct{})
+	l.Post(func() { defer close(done); fn() })
+	<-done
+}
+
+// BenchmarkPromise is from Resolve to OnDone, on the loop.
+func BenchmarkPromise(b *testing.B) {
+	l := newTestEngine(b, rondo.Config{}).Loop()
+	done := make(chan struct{})
+	n := b.N
+	var next func(int, error)
+	next = func(int, error) {
+		if n--; n <= 0 {
+			close(done)
+			return
+		}
+		p := rondo.NewPromise[int](l)
+		p.Future().OnDone(next)
+		p.Resolve(1)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	l.Post(func() { next(0, nil) })
+	<-done
+}
+
+// BenchmarkRun is a round trip from the loop to a goroutine and back.
+func BenchmarkRun(b *testing.B) {
+	l := newTestEngine(b, rondo.Config{}).Loop()
+	done := make(chan struct{})
+	n := b.N
+	var next func(int, error)
+	next = func(int, error) {
+		if n--; n <= 0 {
+			close(done)
+			return
+		}
+		rondo.Run(l, func(context.Context) (int, error) { return 1, nil }).OnDone(next)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	l.Post(func() { next(0, nil) })
+	<-done
+}
+
+// servers are an echo on rondo and one on package net, for comparison.
+var servers = []struct {
+	name  string
+	start func(b *testing.B) (addr string)
+}{
+	{"rondo", func(b *testing.B) string {
+		return newTestEngine(b, rondo.Config{}).serve(func() rondo.Protocol { return echo{} })
+	}},
+	{"net", func(b *testing.B) string {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		var conns sync.WaitGroup
+		conns.Go(func() {
+			for {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				conns.Go(func() {
+					defer c.Close()
+					buf := make([]byte, 4096)
+					for {
+						n, err := c.Read(buf)
+						if err != nil {
+							return
+						}
+						if _, err := c.Write(buf[:n]); err != nil {
+							return
+						}
+					}
+				})
+			}
+		})
+		b.Cleanup(func() { ln.Close(); conns.Wait() })
+		return ln.Addr().String()
+	}},
+}
+
+// exchange sends a message to an echo and reads it back.
+func exchange(b *testing.B, c net.Conn, message, answer []byte) {
+	if _, err := c.Write(message); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, answer); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkEcho is a message of 128 bytes there and back, on one connection; the peer is package net's
+// in both cases, and has a share in the time.
+func BenchmarkEcho(b *testing.B) {
+	for _, server := range servers {
+		b.Run(server.name, func(b *testing.B) {
+			addr := server.start(b)
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			message, answer := make([]byte, 128), make([]byte, 128)
+			b.ReportAllocs()
+			for b.Loop() {
+				exchange(b, c, message, answer)
+			}
+		})
+	}
+}
+
+// BenchmarkEchoClient has both ends on one loop.
+func BenchmarkEchoClient(b *testing.B) {
+	e := newTestEngine(b, rondo.Config{})
+	addr := e.serve(func() rondo.Protocol { return echo{} })
+	p := &pingPong{left: b.N, done: make(chan struct{}), message: make([]byte, 128)}
+	b.ReportAllocs()
+	b.ResetTimer()
+	e.Dial(b.Context(), "tcp", addr, p)
+	<-p.done
+}
+
+type pingPong struct {
+	left    int
+	done    chan struct{}
+	message []byte
+}
+
+func (p *pingPong) ConnectionMade(c *rondo.Conn)      { _, _ = c.Write(p.message) }
+func (p *pingPong) ConnectionLost(*rondo.Conn, error) { close(p.done) }
+func (p *pingPong) DataReceived(c *rondo.Conn, data []byte) int {
+	if p.left--; p.left <= 0 {
+		_ = c.Close()
+	} else {
+		_, _ = c.Write(p.message)
+	}
+	return len(data)
+}
+
+// BenchmarkAccept is a whole connection: accept, one exchange, close.
+func BenchmarkAccept(b *testing.B) {
+	for _, server := range servers {
+		b.Run(server.name, func(b *testing.B) {
+			addr := server.start(b)
+			message, answer := make([]byte, 128), make([]byte, 128)
+			b.ReportAllocs()
+			for b.Loop() {
+				c, err := net.Dial("tcp", addr)
+				if err != nil {
+					b.Fatal(err)
+				}
+				exchange(b, c, message, answer)
+				// A reset leaves no connection behind in TIME_WAIT, of which there is room for few.
+				_ = c.(*net.TCPConn).SetLinger(0)
+				c.Close()
+			}
+		})
+	}
+}
+
+// BenchmarkHandleWrite is a small write from another goroutine, to a peer that reads as fast as it can.
+func BenchmarkHandleWrite(b *testing.B) {
+	e := newTestEngine(b, rondo.Config{WriteLimit: 1 << 30})
+	r := newRecorder(b)
+	peer := e.connect(r)
+	h := await(b, r.made).Handle()
+	if err := peer.SetDeadline(time.Time{}); err != nil {
+		b.Fatal(err)
+	}
+	drained := make(chan int64)
+	go func() {
+		n, _ := io.Copy(io.Discard, peer)
+		drained <- n
+	}()
+	message := make([]byte, 128)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(message)))
+	for b.Loop() {
+		if _, err := h.Write(message); err != nil {
+			b.Fatal(err)
+		}
+	}
+	_ = h.Close()
+	<-drained
+}

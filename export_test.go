@@ -1,0 +1,26 @@
+package rondo
+
+import (
+	"net"
+
+	"github.com/rondo-go/rondo/internal/poller"
+)
+
+// NewOver is New with a world of the test's own.
+func NewOver(config Config, open func(name string) (poller.Poller, error)) (*Engine, error) {
+	return newEngine(config, open)
+}
+
+// Slot is the place in its loop's table that the connection was kept in.
+func (h Handle) Slot() uint32 { return h.token.index() }
+
+// RaceEnabled says whether this build checks every call's goroutine.
+const RaceEnabled = raceEnabled
+
+// Waiting is how many connections of ListenNet's listener wait for Accept.
+func Waiting(ln net.Listener) int {
+	nl := ln.(*netListener)
+	nl.mu.Lock()
+	defer nl.mu.Unlock()
+	return len(nl.queue)
+}
