@@ -11,7 +11,7 @@ import (
 )
 
 // calls are those that only the loop may make, and what the others are told to use.
-func calls(c *rondo.Conn, p rondo.Protocol, timer *rondo.Timer, f *rondo.Future[int]) map[string]struct {
+func calls(c *rondo.Conn, p rondo.Protocol, timer rondo.Timer, f *rondo.Future[int]) map[string]struct {
 	call    func()
 	instead string
 } {
@@ -53,7 +53,7 @@ func TestDebug(t *testing.T) {
 	r := newRecorder(t)
 	e.connect(r)
 	c := await(t, r.made)
-	var timer *rondo.Timer
+	var timer rondo.Timer
 	on(t, c.Loop(), func() { timer = c.Loop().After(time.Hour, func() {}) })
 	p := rondo.NewPromise[int](c.Loop())
 	for name, entry := range calls(c, r, timer, p.Future()) {

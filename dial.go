@@ -88,8 +88,9 @@ type dial struct {
 	current net.Addr   // being tried
 	fd      int        // its descriptor, if token is not 0
 	token   token
-	total   *Timer // until Timeout
-	single  *Timer // until the present address is given up, or tried again
+	until   int64 // when Timeout is over, by the poller's clock; 0 is never
+	total   Timer // until then
+	single  Timer // until the present address is given up, or tried again
 	done    bool
 }
 
@@ -109,6 +110,7 @@ func (d *dial) start(ctx context.Context) {
 		d.loop.Post(func() { d.finish(nil, context.Cause(ctx)) })
 	})
 	if d.cfg.Timeout > 0 {
+		d.until = d.loop.poller.Now() + int64(d.cfg.Timeout)
 		d.total = d.loop.After(d.cfg.Timeout, func() { d.finish(nil, os.ErrDeadlineExceeded) })
 	}
 	addrs, err := literal(d.network, d.address)
@@ -193,9 +195,9 @@ func (d *dial) connect() bool {
 		d.failed(err)
 		return false
 	}
-	if d.total != nil && len(d.addrs) > 0 {
+	if d.until != 0 && len(d.addrs) > 0 {
 		// What is left of the time is shared out evenly, but not in slices that are too thin.
-		left := time.Duration(d.total.node.When() - l.poller.Now())
+		left := time.Duration(d.until - l.poller.Now())
 		share := max(left/time.Duration(len(d.addrs)+1), minAddressTimeout)
 		d.single = l.After(share, func() { d.giveUp(os.ErrDeadlineExceeded) })
 	}
@@ -268,9 +270,7 @@ func (d *dial) drop() {
 		_ = d.loop.poller.Close(d.fd)
 		d.fd = -1
 	}
-	if d.single != nil {
-		d.single.Stop()
-	}
+	d.single.Stop()
 }
 
 // shut implements watcher.
@@ -290,9 +290,7 @@ func (d *dial) finish(c *Conn, err error) {
 		d.drop()
 		d.loop.watchers.remove(d.token)
 	}
-	if d.total != nil {
-		d.total.Stop()
-	}
+	d.total.Stop()
 	defer func() { // also if ConnectionMade panics
 		d.loop.load.Add(-1)
 		d.loop.engine.release()

@@ -192,7 +192,7 @@ func ExampleLoop_Every() {
 	done := make(chan struct{})
 	loop.Post(func() {
 		ticks := 0
-		var timer *rondo.Timer
+		var timer rondo.Timer
 		timer = loop.Every(time.Millisecond, func() {
 			ticks++
 			fmt.Println("tick", ticks)

@@ -24,3 +24,6 @@ func Waiting(ln net.Listener) int {
 	defer nl.mu.Unlock()
 	return len(nl.queue)
 }
+
+// SamePlace reports whether two timers were kept in the same place.
+func SamePlace(a, b Timer) bool { return a.node == b.node }

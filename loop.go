@@ -21,8 +21,10 @@ type Loop struct {
 
 	conns    slots[*Conn]
 	watchers slots[watcher]
-	timers   wheel.Wheel[*Timer]
+	timers   wheel.Wheel[*timerNode]
 	clock    int64 // when timers last expired
+
+	freeTimers []*timerNode
 
 	// The present turn. Each phase keeps its place here, so that it goes on behind a callback that
 	// panicked.
@@ -193,7 +195,7 @@ func (l *Loop) expire() {
 	l.clock = l.poller.Now()
 	l.timers.Expire(l.clock)
 	for t := l.timers.Pop(); t != nil; t = l.timers.Pop() {
-		t.Owner.fire()
+		l.fire(t.Owner)
 	}
 }
 

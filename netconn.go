@@ -121,8 +121,8 @@ func (n *netConn) ConnectionLost(_ *Conn, err error) {
 	if n.lost == nil {
 		n.lost = n.dead
 	}
-	n.read.drop()
-	n.write.drop()
+	n.read.timer.Stop()
+	n.write.timer.Stop()
 	n.wake()
 }
 
@@ -327,7 +327,8 @@ type deadline struct {
 	at      int64 // on the poller's clock; 0 for none
 	expired bool
 	armed   int64  // when timer fires; 0 if it does not
-	timer   *Timer // fires too early rather than being moved at each call: see arm
+	fire    func() // what timer calls
+	timer   Timer  // fires too early rather than being moved at each call: see arm
 }
 
 func (d *deadline) set(t time.Time, l *Loop) {
@@ -351,26 +352,25 @@ func (d *deadline) arm(n *netConn, l *Loop) {
 	}
 	d.armed = d.at
 	left := time.Duration(d.at - l.poller.Now())
-	if d.timer == nil {
-		d.timer = l.After(left, func() {
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			d.armed = 0
-			if d.at != 0 && l.poller.Now() >= d.at {
-				d.at, d.expired = 0, true
-				n.wake()
-			}
-			d.arm(n, l)
-		})
-	} else {
-		d.timer.Reset(left)
+	if d.timer.Reset(left) {
+		return
 	}
+	if d.fire == nil {
+		d.fire = func() { d.passed(n, l) }
+	}
+	d.timer = l.After(left, d.fire)
 }
 
-func (d *deadline) drop() {
-	if d.timer != nil {
-		d.timer.Stop()
+// passed is called when the timer fires, which need not be the deadline any more.
+func (d *deadline) passed(n *netConn, l *Loop) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d.armed = 0
+	if d.at != 0 && l.poller.Now() >= d.at {
+		d.at, d.expired = 0, true
+		n.wake()
 	}
+	d.arm(n, l)
 }
 
 // DialContext connects to address and returns a net.Conn on the engine. It has the signature that

@@ -133,7 +133,7 @@ func TestStop(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	fired := 0
-	var early, late, inside *rondo.Timer
+	var early, late, inside rondo.Timer
 	on(t, l, func() {
 		early = l.After(time.Second, func() { fired++ })
 		late = l.After(2*time.Second, func() { t.Error("fired after Stop") })
@@ -164,7 +164,7 @@ func TestStopWhatIsDue(t *testing.T) {
 	l := e.Loop()
 	fired := 0
 	on(t, l, func() {
-		timers := make([]*rondo.Timer, 10)
+		timers := make([]rondo.Timer, 10)
 		for i := range timers {
 			timers[i] = l.After(time.Second, func() {
 				fired++
@@ -184,7 +184,7 @@ func TestReset(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	fired := 0
-	var timer *rondo.Timer
+	var timer rondo.Timer
 	reset := func(d time.Duration, pending bool) {
 		t.Helper()
 		on(t, l, func() {
@@ -207,33 +207,70 @@ func TestReset(t *testing.T) {
 	check(0)
 	ran(t, e, clock, time.Second+tick)
 	check(1)
-	reset(time.Second, false) // after it has fired
-	ran(t, e, clock, time.Second-1)
+	reset(time.Second, false) // after it has fired: it is over for good
+	ran(t, e, clock, time.Second+tick)
 	check(1)
-	ran(t, e, clock, 1+tick)
-	check(2)
-	reset(time.Second, false)
-	on(t, l, func() { timer.Stop() })
+	on(t, l, func() {
+		timer = l.After(time.Second, func() { fired++ })
+		timer.Stop()
+	})
 	reset(time.Millisecond, false) // after it was stopped
-	ran(t, e, clock, time.Millisecond+tick)
-	check(3)
-	reset(0, false)
+	ran(t, e, clock, time.Second+tick)
+	check(1)
+	on(t, l, func() { timer = l.After(time.Second, func() { fired++ }) })
+	reset(0, true)
 	ran(t, e, clock, 0)
-	check(4)
+	check(2)
 }
 
-// A timer may start itself again.
-func TestResetFromWithin(t *testing.T) {
+// A timer that is over does not reach the one that is kept in its place now.
+func TestTimerPlaceReused(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	fired := 0
 	on(t, l, func() {
-		var timer *rondo.Timer
-		timer = l.After(time.Second, func() {
-			if fired++; fired < 3 {
-				timer.Reset(time.Second)
+		if (rondo.Timer{}).Stop() || (rondo.Timer{}).Reset(0) || (rondo.Timer{}).Pending() {
+			t.Error("the zero Timer is not over")
+		}
+		for _, end := range []func(rondo.Timer){
+			func(t rondo.Timer) { t.Stop() },
+			func(t rondo.Timer) { t.Reset(0) },
+		} {
+			old := l.After(time.Second, func() { t.Error("a stopped timer has fired") })
+			old.Stop()
+			next := l.After(time.Second, func() { fired++ })
+			if !rondo.SamePlace(old, next) {
+				t.Error("the place is not used again")
 			}
-		})
+			end(old)
+			if old.Pending() || !next.Pending() {
+				t.Error("the old timer reaches the new one")
+			}
+		}
+	})
+	ran(t, e, clock, 0)
+	if fired != 0 {
+		t.Error("Reset of the old timer has moved the new one")
+	}
+	ran(t, e, clock, time.Second+tick)
+	if fired != 2 {
+		t.Errorf("%d of 2 new timers have fired", fired)
+	}
+}
+
+// What a timer calls may start the next one.
+func TestAfterFromWithin(t *testing.T) {
+	e, clock := newStoppedEngine(t, rondo.Config{})
+	l := e.Loop()
+	fired := 0
+	on(t, l, func() {
+		var again func()
+		again = func() {
+			if fired++; fired < 3 {
+				l.After(time.Second, again)
+			}
+		}
+		l.After(time.Second, again)
 	})
 	for want := 1; want <= 3; want++ {
 		ran(t, e, clock, time.Second+tick)
@@ -254,7 +291,7 @@ func TestEvery(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	var at []time.Duration
-	var timer *rondo.Timer
+	var timer rondo.Timer
 	on(t, l, func() {
 		begun := l.Now()
 		timer = l.Every(period, func() { at = append(at, l.Now().Sub(begun)) })
@@ -290,12 +327,6 @@ func TestEvery(t *testing.T) {
 	if len(at) != 2 {
 		t.Error("called after Stop")
 	}
-	on(t, l, func() { timer.Reset(period) }) // stopped, so it is an ordinary timer now
-	ran(t, e, clock, time.Second)
-	ran(t, e, clock, time.Second)
-	if len(at) != 3 {
-		t.Errorf("%d calls after Reset of a stopped timer", len(at)-2)
-	}
 }
 
 func TestEveryFromWithin(t *testing.T) {
@@ -305,7 +336,7 @@ func TestEveryFromWithin(t *testing.T) {
 	stopped, moved := 0, []time.Duration(nil)
 	on(t, l, func() {
 		begun := l.Now()
-		var first, second *rondo.Timer
+		var first, second rondo.Timer
 		first = l.Every(period, func() {
 			if stopped++; stopped == 2 && !first.Stop() {
 				t.Error("Stop from within does not report that it was pending")
@@ -337,7 +368,7 @@ func TestEveryResetToNow(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	calls := 0
-	var timer *rondo.Timer
+	var timer rondo.Timer
 	on(t, l, func() { timer = l.Every(period, func() { calls++ }) })
 	ran(t, e, clock, 7*time.Millisecond+333*time.Microsecond)
 	on(t, l, func() { timer.Reset(0) })
@@ -390,7 +421,7 @@ func TestManyTimers(t *testing.T) {
 	var last time.Duration
 	on(t, l, func() {
 		begun := l.Now()
-		timers := make([]*rondo.Timer, n)
+		timers := make([]rondo.Timer, n)
 		for i := range timers {
 			d := time.Duration(random.Int64N(int64(time.Hour)))
 			timers[i] = l.After(d, func() {

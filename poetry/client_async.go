@@ -77,7 +77,7 @@ type asyncTask struct {
 	task  int
 	conn  *rondo.Conn        // nil until it stands
 	abort context.CancelFunc // gives the connecting up
-	timer *rondo.Timer       // until Timeout; nil if there is none
+	timer rondo.Timer       // until Timeout; over if there is none
 	ended bool
 }
 
@@ -115,9 +115,7 @@ func (t *asyncTask) DataReceived(_ *rondo.Conn, p []byte) int {
 	if t.ended {
 		return len(p)
 	}
-	if t.timer != nil {
-		t.timer.Reset(t.fetch.client.Timeout)
-	}
+	t.timer.Reset(t.fetch.client.Timeout)
 	if err := t.fetch.recorder.Data(t.task, p); err != nil {
 		t.end(err)
 	}
@@ -142,9 +140,7 @@ func (t *asyncTask) end(err error) {
 	t.ended = true
 	f := t.fetch
 	f.recorder.End(t.task, orCancelled(f.ctx, err))
-	if t.timer != nil {
-		t.timer.Stop()
-	}
+	t.timer.Stop()
 	if t.abort != nil {
 		t.abort()
 	}

@@ -18,8 +18,7 @@ type recital struct {
 	server   *AsyncServer
 	conn     *rondo.Conn
 	delivery *delivery
-	timer    *rondo.Timer // the one thing that is waited for: a request, a client that does not read, or the next piece
-	due      func()       // what to do then
+	timer    rondo.Timer // the one thing that is waited for: a request, a client that does not read, or the next piece
 
 	rest  []byte        // of what is being written
 	wait  time.Duration // once that is written
@@ -44,8 +43,6 @@ const (
 func (r *recital) ConnectionMade(c *rondo.Conn) {
 	r.conn = c
 	r.server.say.somebody(c.RemoteAddr())
-	r.timer = c.Loop().After(handshakeTimeout, func() { r.due() })
-	r.timer.Stop()
 	// Until the poem is there, nothing that the client sends is of interest.
 	c.PauseReading()
 	read := func(context.Context) ([]byte, error) { return r.server.read() }
@@ -157,8 +154,8 @@ func (r *recital) ResumeWriting(*rondo.Conn) {
 }
 
 func (r *recital) at(d time.Duration, fn func()) {
-	r.due = fn
-	r.timer.Reset(d)
+	r.timer.Stop()
+	r.timer = r.conn.Loop().After(d, fn)
 }
 
 // EOFReceived implements rondo.EOFReceiver: a client that has only ended its own direction still gets its poem, as
