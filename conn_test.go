@@ -33,11 +33,11 @@ func TestAddresses(t *testing.T) {
 
 func TestUnixSocket(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
-	dir, err := os.MkdirTemp("", "rondo") // t.TempDir's names are too long for some systems' sockets
+	dir, err := os.MkdirTemp("", "rondo") //nolint:usetesting // t.TempDir's names are too long for some systems' sockets
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "s")
 	r := newRecorder(t)
 	r.onData = func(c *rondo.Conn, p []byte) int { _, _ = c.Write(p); return len(p) }

@@ -251,7 +251,7 @@ func serveWithFewDescriptors(t *testing.T) {
 	e := newEngineOver(t, rondo.Config{Loops: 2, Logger: said}, func(p poller.Poller) poller.Poller {
 		return &gate{Poller: p, onAccept: func(p poller.Poller, fd int) (int, netip.AddrPort, error) {
 			conn, peer, err := p.Accept(fd)
-			if err == syscall.EMFILE {
+			if errors.Is(err, syscall.EMFILE) {
 				fmt.Println("refused")
 			}
 			return conn, peer, err

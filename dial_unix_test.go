@@ -46,7 +46,7 @@ func TestDialUnixFullBacklog(t *testing.T) {
 	e := newEngineOver(t, rondo.Config{}, func(p poller.Poller) poller.Poller {
 		return &gate{Poller: p, onConnect: func(p poller.Poller, remote, local net.Addr) (int, error) {
 			fd, err := p.Connect(remote, local)
-			if err == syscall.EAGAIN {
+			if errors.Is(err, syscall.EAGAIN) {
 				refused.Add(1)
 			}
 			return fd, err

@@ -25,7 +25,7 @@ func pipes(t testing.TB, network, ends string, closeTimeout time.Duration) nette
 		e := newTestEngine(t, rondo.Config{Loops: 2, CloseTimeout: closeTimeout})
 		address := "127.0.0.1:0"
 		if network == "unix" {
-			dir, err := os.MkdirTemp("", "rondo") // t.TempDir is too long for a socket's name
+			dir, err := os.MkdirTemp("", "rondo") //nolint:usetesting // t.TempDir is too long for a socket's name
 			if err != nil {
 				return nil, nil, nil, err
 			}

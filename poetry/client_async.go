@@ -77,7 +77,7 @@ type asyncTask struct {
 	task  int
 	conn  *rondo.Conn        // nil until it stands
 	abort context.CancelFunc // gives the connecting up
-	timer rondo.Timer       // until Timeout; over if there is none
+	timer rondo.Timer        // until Timeout; over if there is none
 	ended bool
 }
 

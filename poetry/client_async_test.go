@@ -1,7 +1,6 @@
 package poetry
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -22,7 +21,7 @@ func TestEngineEnds(t *testing.T) {
 					close(began)
 				}
 			}}
-			ended <- c.FetchAsync(context.Background(), e.Loop(), addresses)
+			ended <- c.FetchAsync(t.Context(), e.Loop(), addresses)
 		}()
 		if i%2 == 0 {
 			<-began // in the middle of it; otherwise at any time
