@@ -1,0 +1,224 @@
+package rondo
+
+import (
+	"errors"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/rondo-go/rondo/internal/poller"
+)
+
+// An acceptor is one listening socket on its loop.
+type acceptor struct {
+	ln      *Listener
+	loop    *Loop
+	fd      int
+	token   token
+	paused  bool
+	resting bool          // paused for want of descriptors
+	delay   time.Duration // of the last such pause; 0 since it was overcome
+	ended   bool
+}
+
+const (
+	// Connections accepted in one turn, so that a flood of them leaves time for those that are there.
+	acceptBudget = 64
+
+	// Connections that may wait for Accept of a net.Listener; others wait in the kernel's backlog.
+	maxWaiting = 128
+
+	// A process or machine that is out of descriptors is asked again after this time, doubling.
+	minAcceptDelay = 5 * time.Millisecond
+	maxAcceptDelay = time.Second
+)
+
+func (a *acceptor) start() error {
+	if a.loop.drained {
+		a.ended = true
+		_ = a.loop.poller.Close(a.fd)
+		return ErrEngineClosed
+	}
+	a.token = a.loop.watchers.put(a)
+	err := a.loop.poller.Add(a.fd, uint64(a.token), poller.Read)
+	if err != nil {
+		a.shut()
+	}
+	return err
+}
+
+func (a *acceptor) shut() {
+	if a.ended {
+		return
+	}
+	a.ended = true
+	a.loop.watchers.remove(a.token)
+	_ = a.loop.poller.Close(a.fd)
+	_ = a.ln.Close() // the other acceptors and the socket's file too
+}
+
+// ready accepts what waits.
+func (a *acceptor) ready(poller.Ready) {
+	for range acceptBudget {
+		if a.paused || !a.reserve() {
+			return
+		}
+		fd, peer, err := a.loop.poller.Accept(a.fd)
+		if err != nil {
+			a.ln.forgo()
+		}
+		switch {
+		case err == nil:
+			a.delay = 0
+			a.assign(fd, peer)
+		case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
+			return
+		case outOfDescriptors(err):
+			a.rest(err, minAcceptDelay)
+			return
+		default:
+			// ECONNABORTED: it left while it waited. accept(2) passes on other errors of the new
+			// connection too; the listening socket is none the worse, so ask for the next.
+		}
+	}
+}
+
+func outOfDescriptors(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
+		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
+}
+
+// reserve makes sure of room for one more connection, or pauses accepting.
+func (a *acceptor) reserve() bool {
+	if a.ln.reserve() {
+		return true
+	}
+	a.pause(true)
+	if a.ln.reserve() { // one has gone meanwhile, and its resume may have come too early
+		a.pause(false)
+		return true
+	}
+	return false
+}
+
+func (a *acceptor) pause(on bool) {
+	if a.ended || a.paused == on {
+		return
+	}
+	a.paused = on
+	interest := poller.Read
+	if on {
+		interest = 0
+	}
+	if err := a.loop.poller.Modify(a.fd, uint64(a.token), interest); err != nil {
+		a.ln.engine.report("rondo: accepting failed", err)
+	}
+}
+
+func (a *acceptor) resume() {
+	if !a.resting {
+		a.pause(false)
+	}
+}
+
+// rest pauses accepting for a while. The connections that are open go on; those that wait do so in
+// the kernel's backlog, where level-triggered readiness finds them again.
+func (a *acceptor) rest(err error, least time.Duration) {
+	if a.resting {
+		return
+	}
+	if a.delay == 0 {
+		a.ln.engine.config.Logger.Warn("rondo: accepting is paused until descriptors or memory are free again",
+			"address", a.ln.addr, "error", err)
+	}
+	a.delay = min(max(2*a.delay, least), maxAcceptDelay)
+	a.pause(true)
+	a.resting = true
+	a.loop.After(a.delay, func() {
+		a.resting = false
+		a.resume()
+	})
+}
+
+// assign gives a connection to its loop.
+func (a *acceptor) assign(fd int, peer netip.AddrPort) {
+	l := a.loop
+	if a.ln.config.ReusePort {
+		l.load.Add(1)
+	} else {
+		l = a.ln.engine.place()
+	}
+	if l == a.loop {
+		l.welcome(a.ln, fd, peer)
+		return
+	}
+	l.engine.open.Add(1) // a Shutdown does not overlook who is between two loops
+	if !l.add(&newcomer{a.ln, fd, peer}) {
+		_ = a.loop.poller.Close(fd) // l's is no more
+		l.uncharge(a.ln)
+		l.engine.release()
+	}
+}
+
+// newcomer is an accepted connection on its way to another loop.
+type newcomer struct {
+	ln   *Listener
+	fd   int
+	peer netip.AddrPort
+}
+
+func (n *newcomer) run(l *Loop) {
+	defer l.engine.release()
+	l.welcome(n.ln, n.fd, n.peer)
+}
+
+// welcome makes an accepted descriptor a connection of this loop.
+func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
+	made := false
+	defer func() { // also if making the protocol panics
+		if !made {
+			_ = l.poller.Close(fd)
+			l.uncharge(ln)
+		}
+	}()
+	if l.stopped { // the others have been ended, and nobody would end this one
+		return
+	}
+	proto := ln.accept()
+	if proto == nil {
+		return
+	}
+	var flags connFlags
+	if !peer.IsValid() {
+		flags = isUnix
+	}
+	var extra *settings
+	if ln.config.MaxConns > 0 {
+		extra = &settings{listener: ln}
+	}
+	c, err := l.adopt(fd, peer, proto, flags, extra)
+	if err != nil {
+		ln.unwatchable(err)
+		return
+	}
+	made = true
+	c.begin()
+}
+
+// unwatchable is called when a connection was accepted and then refused by the poller. One that has
+// reached its own limit will refuse the next ones too, so accepting pauses.
+func (ln *Listener) unwatchable(err error) {
+	if _, full := errors.AsType[*poller.LimitError](err); !full {
+		ln.engine.report("rondo: an accepted connection could not be watched and was closed", err)
+		return
+	}
+	for _, a := range ln.acceptors {
+		a.loop.Post(func() { a.rest(err, maxAcceptDelay) })
+	}
+}
+
+// uncharge forgets a connection that did not come about.
+func (l *Loop) uncharge(ln *Listener) {
+	l.load.Add(-1)
+	ln.forgo()
+}
