@@ -49,8 +49,12 @@ func (c *Conn) end(reason error, reset bool) {
 }
 
 // Close ends the connection once all that was written is sent. Nothing more is read, and Write
-// returns ErrClosed from now on. ConnectionLost comes later, not from within Close. A peer that does
-// not read is given Config.CloseTimeout. Closing again does nothing; the error is always nil.
+// returns ErrClosed from now on. ConnectionLost comes later, not from within Close. A peer that reads
+// nothing is given Config.CloseTimeout. Closing again does nothing; the error is always nil.
+//
+// If the peer has sent bytes that were not read, TCP answers with a reset, which can overtake what was
+// sent last. A protocol that answers before it has heard everything ends with CloseWrite, and closes when
+// EOFReceived says that the peer has too.
 func (c *Conn) Close() error {
 	c.own("Conn.Close", "Handle.Close")
 	if c.flags&(isEnded|isClosing) == 0 {

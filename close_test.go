@@ -507,6 +507,39 @@ func TestCloseTimeout(t *testing.T) {
 	}
 }
 
+// A peer that reads, however slowly, is waited for.
+func TestCloseTimeoutWithProgress(t *testing.T) {
+	e, clock := newStoppedEngine(t, rondo.Config{CloseTimeout: time.Hour})
+	r := newRecorder(t)
+	r.onMade = func(c *rondo.Conn) {
+		flood(c)
+		_ = c.Close()
+	}
+	peer := e.connect(r)
+	c := await(t, r.made)
+	l := c.Loop()
+	buffered := func() (n int) {
+		on(t, l, func() { n = c.Buffered() })
+		return n
+	}
+	piece := make([]byte, 64<<10)
+	for range 3 {
+		for before := buffered(); buffered() == before; {
+			if _, err := io.ReadFull(peer, piece); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clock.advance(time.Hour + time.Millisecond)
+		if buffered() == 0 || buffered() == 0 || len(r.lost) > 0 {
+			t.Fatal("ended though the peer reads")
+		}
+	}
+	clock.advance(time.Hour + time.Millisecond)
+	if err := await(t, r.lost); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the reason is %v", err)
+	}
+}
+
 // A callback may end other connections than its own, and each is told once.
 func TestEndEachOther(t *testing.T) {
 	const n = 20

@@ -41,7 +41,7 @@ type Config struct {
 	// Conn.SetWriteLimits is not called, in bytes. Zero means 16 KiB, 64 KiB and 16 MiB.
 	WriteLow, WriteHigh, WriteLimit int
 
-	// CloseTimeout is how long a closed connection waits for a peer that does not read what was
+	// CloseTimeout is how long a closed connection waits for a peer that reads nothing of what was
 	// written. Zero means one minute.
 	CloseTimeout time.Duration
 

@@ -218,13 +218,24 @@ func (c *Conn) writeLimits() (low, high, limit int) {
 	return cfg.WriteLow, cfg.WriteHigh, cfg.WriteLimit
 }
 
-// timeClose bounds how long a peer that does not read can keep a closed connection alive.
+// timeClose bounds how long a peer that does not read can keep a closed connection alive. One that reads,
+// however slowly, is waited for.
 func (c *Conn) timeClose() {
-	if c.flags&closeTimed != 0 {
-		return
+	if c.flags&closeTimed == 0 {
+		c.flags |= closeTimed
+		c.expectProgress()
 	}
-	c.flags |= closeTimed
+}
+
+func (c *Conn) expectProgress() {
+	before := c.out.pending()
 	c.loop.After(c.loop.engine.config.CloseTimeout, func() {
-		c.end(c.opError("close", os.ErrDeadlineExceeded), true)
+		switch {
+		case c.flags&isEnded != 0:
+		case c.out.pending() < before:
+			c.expectProgress()
+		default:
+			c.end(c.opError("close", os.ErrDeadlineExceeded), true)
+		}
 	})
 }
