@@ -513,6 +513,7 @@ func TestCloseTimeoutWithProgress(t *testing.T) {
 	r := newRecorder(t)
 	r.onMade = func(c *rondo.Conn) {
 		flood(c)
+		_, _ = c.Write(make([]byte, 8<<20))
 		_ = c.Close()
 	}
 	peer := e.connect(r)
