@@ -42,6 +42,7 @@ const (
 	writePaused                         // the protocol was told to pause
 	blocked                             // the kernel took less than it was given: wait until writable
 	mustRedeliver                       // leftover bytes are due without new ones
+	mustEOF                             // the end of the stream was found while reading was paused
 	changed                             // SetProtocol during the present callback
 	watchesRead                         // what the poller watches for
 	watchesWrite                        //
@@ -180,6 +181,9 @@ func (c *Conn) run(l *Loop) {
 	l.current = c
 	if c.flags&(readPaused|isClosing|isEnded) == 0 {
 		c.redeliver()
+		if c.flags&mustEOF != 0 {
+			c.eof()
+		}
 	}
 	if c.flags&isDraining != 0 && c.flags&(readPaused|isClosing|isEnded) == 0 {
 		// What is in the kernel's buffer is still read: the last read closes.

@@ -18,19 +18,11 @@ const minRead = 4 << 10
 // readable reads once. What does not fit waits for the next turn, since readiness is level-triggered:
 // that is the budget which keeps one fast peer from starving the others.
 func (c *Conn) readable(data []byte) {
-	if c.flags&(readPaused|hasEOF|isClosing|isEnded) != 0 {
+	if data != nil {
+		c.arrived(data)
 		return
 	}
-	if data != nil { // the poller has read already
-		if len(data) == 0 {
-			c.eof()
-		} else if c.in == nil {
-			c.deliver(data)
-		} else {
-			c.in.data = append(c.in.data, data...)
-			c.deliverInput()
-		}
-		c.settle()
+	if c.flags&(readPaused|hasEOF|isClosing|isEnded) != 0 {
 		return
 	}
 	l := c.loop
@@ -49,6 +41,31 @@ func (c *Conn) readable(data []byte) {
 		in.data = grow(in.data, max(in.need-len(in.data), minRead))
 		if n := c.recv(in.data[len(in.data):cap(in.data)]); n > 0 {
 			in.data = in.data[:len(in.data)+n]
+			c.deliverInput()
+		}
+	}
+	c.settle()
+}
+
+// arrived takes what the poller has read already; if that is nothing, the peer has ended its direction.
+// It can come when reading has been paused, even in the same turn, and will not come again.
+func (c *Conn) arrived(data []byte) {
+	paused := c.flags&readPaused != 0
+	switch {
+	case c.flags&(hasEOF|isClosing|isEnded) != 0:
+		return
+	case len(data) == 0 && paused:
+		c.flags |= mustEOF
+	case len(data) == 0:
+		c.eof()
+	case c.in == nil && !paused:
+		c.deliver(data)
+	default:
+		if c.in == nil {
+			c.in = c.loop.buffers.getInput()
+		}
+		c.in.data = append(c.in.data, data...)
+		if !paused {
 			c.deliverInput()
 		}
 	}
@@ -147,8 +164,14 @@ func (c *Conn) keep(rest []byte) {
 
 // eof notes that the peer has ended its direction.
 func (c *Conn) eof() {
-	if c.redeliver(); c.flags&(hasEOF|isEnded|isClosing|readPaused) != 0 {
-		return // if reading is paused, readiness comes again with its end
+	c.redeliver()
+	c.flags &^= mustEOF
+	switch {
+	case c.flags&(hasEOF|isEnded|isClosing) != 0:
+		return
+	case c.flags&readPaused != 0:
+		c.flags |= mustEOF // for when it is resumed
+		return
 	}
 	c.flags |= hasEOF
 	if c.flags&hearsEOF != 0 && c.flags&isDraining == 0 {
@@ -204,7 +227,7 @@ func (c *Conn) ResumeReading() {
 	c.flags &^= readPaused
 	if c.in != nil && len(c.in.data) > 0 {
 		c.again(mustRedeliver)
-	} else if c.flags&isDraining != 0 {
+	} else if c.flags&(isDraining|mustEOF) != 0 {
 		c.again(0)
 	}
 	c.watch()
