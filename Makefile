@@ -42,7 +42,7 @@ help: ## this list
 
 # The race runs come last, so that go test's own summary is the end of the output.
 .PHONY: test
-test: setup tidy vet lint $(BUILDS) bench-module $(RUNS) ## everything that must pass, once per poller under the race detector
+test: setup tidy vet lint $(BUILDS) bench-module plain $(RUNS) ## everything that must pass, once per poller under the race detector
 
 .PHONY: quick
 quick: ## the tests alone, with the default poller
@@ -89,6 +89,12 @@ $(BUILDS): build-%:
 bench-module:
 	$(call step,build and vet of the bench module)
 	@if [ -f bench/go.mod ]; then cd bench && go mod tidy -diff && go build -o /dev/null ./... && go vet ./...; else echo 'bench has no go.mod yet'; fi
+
+# What the race detector is too slow for or allocates in: the whole soak, the crowds, the allocation counts.
+.PHONY: plain
+plain:
+	$(call step,go test without the race detector)
+	@go test -shuffle=on $(TESTFLAGS) ./...
 
 # test-epoll and so on.
 .PHONY: $(RUNS)

@@ -33,6 +33,15 @@ const (
 	maxAcceptDelay = time.Second
 )
 
+// startFor is start for a caller that may be on a loop, and then does not wait for the answer.
+func (a *acceptor) startFor(onLoop bool) error {
+	err := a.start()
+	if err != nil && onLoop {
+		a.ln.engine.report("rondo: listening failed", err)
+	}
+	return err
+}
+
 func (a *acceptor) start() error {
 	if a.loop.drained {
 		a.ended = true

@@ -38,6 +38,9 @@ func (c *Conn) end(reason error, reset bool) {
 		l.buffers.putOutput(c.out)
 		c.out = nil
 	}
+	if c.extra != nil {
+		c.extra.closing.Stop()
+	}
 	if c.in != nil {
 		if l.current != c { // else a callback may be looking at it
 			l.buffers.putInput(c.in)
@@ -90,6 +93,17 @@ func (c *Conn) failed() {
 	}
 	if err := c.loop.poller.SocketError(int(c.fd)); err != nil {
 		c.end(c.opError("read", err), true)
+	}
+}
+
+// drainBudget is how much a connection without a Drainer still reads when the engine shuts down: more than
+// the kernel holds by default. A peer that sends without pause would keep it for ever.
+const drainBudget = 8 << 20
+
+func (c *Conn) drainedBytes(n int) {
+	x := c.set()
+	if x.drained += n; x.drained >= drainBudget {
+		_ = c.Close() // these bytes are the last that are delivered
 	}
 }
 

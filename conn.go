@@ -54,6 +54,16 @@ const (
 type settings struct {
 	low, high, limit int       // water marks, if limit is not 0
 	listener         *Listener // to be told when the connection ends, if it counts them
+	closing          Timer     // until a closed connection whose peer does not read is given up
+	drained          int       // bytes read since the engine began to shut down
+}
+
+// set returns the connection's own settings, to be changed.
+func (c *Conn) set() *settings {
+	if c.extra == nil {
+		c.extra = new(settings)
+	}
+	return c.extra
 }
 
 // adopt makes a connection of a descriptor, on the loop, which has been charged with it (Engine.place).
@@ -98,11 +108,27 @@ func (c *Conn) Protocol() Protocol {
 }
 
 // SetProtocol replaces the connection's protocol, which is not told. Bytes that the old one has not
-// consumed go to the new one. ConnectionMade of the new one is not called: call it if it needs to be.
+// consumed go to the new one, and so does news that the old one has had: that the peer has ended its direction, and
+// that the engine shuts down. ConnectionMade of the new one is not called: call it if it needs to be. If reading
+// was paused, it stays so. It panics if p is nil.
 func (c *Conn) SetProtocol(p Protocol) {
 	c.own("Conn.SetProtocol", "Handle.Do")
+	if p == nil {
+		panic("rondo: Conn.SetProtocol needs a protocol")
+	}
 	c.proto = p
-	// What the old one has asked for does not bind the new one, which was not told to pause either.
+	if c.flags&(isEnded|isClosing) != 0 {
+		return
+	}
+	if c.flags&hasEOF != 0 {
+		c.flags &^= hasEOF
+		c.again(mustEOF)
+	}
+	if c.loop.drained {
+		c.flags &^= isDraining
+		c.loop.queue = append(c.loop.queue, runFunc(c.drain))
+	}
+	// What the old one waits for does not bind the new one, which was not told to pause writing either.
 	c.flags = c.flags&^(hearsEOF|hearsPause|writePaused) | optional(p) | changed
 	if c.in != nil {
 		c.in.need = 0

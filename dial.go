@@ -47,13 +47,16 @@ const (
 // *net.OpError; if several addresses failed, their errors are joined. When ctx ends first the attempt
 // is given up with the context's cause.
 //
-// The network is "tcp", "tcp4", "tcp6" or "unix". Any goroutine may call Dial.
+// The network is "tcp", "tcp4", "tcp6" or "unix". Any goroutine may call Dial. It panics if p is nil.
 func (e *Engine) Dial(ctx context.Context, network, address string, p Protocol) *Future[*Conn] {
 	return Dialer{}.Dial(ctx, e, network, address, p)
 }
 
 // Dial is [Engine.Dial] with this configuration.
 func (cfg Dialer) Dial(ctx context.Context, e *Engine, network, address string, p Protocol) *Future[*Conn] {
+	if p == nil {
+		panic("rondo: Dial needs a protocol")
+	}
 	l := cfg.Loop
 	if l == nil {
 		l = e.place()
@@ -121,7 +124,7 @@ func (d *dial) start(ctx context.Context) {
 		d.addrs = addrs
 		d.next()
 	default:
-		err := d.loop.engine.Run(func(work context.Context) {
+		err := d.loop.engine.submit(&d.loop.engine.lookups, func(work context.Context) {
 			stop := context.AfterFunc(work, d.cancel)
 			defer stop()
 			addrs, err := resolve(ctx, d.cfg.Resolver, d.network, d.address)

@@ -4,7 +4,7 @@
 // events on all of its connections at once and calls back: a [Protocol] hears that its connection
 // was made, that data has come, and that the connection was lost, and speaks through its [Conn]. All
 // of that happens on one goroutine, one call at a time, so a protocol needs no locks; and since
-// nothing waits for one connection alone, an idle connection costs a couple of hundred bytes.
+// nothing waits for one connection alone, an idle connection costs about a hundred bytes.
 //
 //	type echo struct{}
 //

@@ -1,6 +1,7 @@
 package rondo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -38,7 +39,8 @@ type Config struct {
 	MaxReadBuffer int
 
 	// WriteLow, WriteHigh and WriteLimit are the water marks of connections for which
-	// Conn.SetWriteLimits is not called, in bytes. Zero means 16 KiB, 64 KiB and 16 MiB.
+	// Conn.SetWriteLimits is not called, in bytes. Zero means 16 KiB, 64 KiB and 16 MiB, or what suits those
+	// that are not zero.
 	WriteLow, WriteHigh, WriteLimit int
 
 	// CloseTimeout is how long a closed connection waits for a peer that reads nothing of what was
@@ -46,7 +48,7 @@ type Config struct {
 	CloseTimeout time.Duration
 
 	// MaxBlocking is how many functions given to Run run at the same time, and MaxQueued how many more
-	// may wait. Zero means 256 and 65,536.
+	// may wait. Zero means 256 and 65,536. (Names that Dial looks up do not count: 64 at a time, beside them.)
 	MaxBlocking, MaxQueued int
 
 	// Logger is told of what no caller can be told of: panics in callbacks, and accepting that pauses
@@ -56,6 +58,8 @@ type Config struct {
 
 // withDefaults fills in what is zero and refuses what makes no sense.
 func (c Config) withDefaults() (Config, error) {
+	// Of the water marks, those that are not given suit those that are.
+	high := cmp.Or(max(0, c.WriteHigh), max(c.WriteLow, min(64<<10, cmp.Or(max(0, c.WriteLimit), 64<<10))))
 	for _, f := range []struct {
 		name  string
 		value *int
@@ -64,9 +68,9 @@ func (c Config) withDefaults() (Config, error) {
 		{"Loops", &c.Loops, runtime.GOMAXPROCS(0)},
 		{"ReadBuffer", &c.ReadBuffer, 64 << 10},
 		{"MaxReadBuffer", &c.MaxReadBuffer, 1 << 20},
-		{"WriteLow", &c.WriteLow, 16 << 10},
-		{"WriteHigh", &c.WriteHigh, 64 << 10},
-		{"WriteLimit", &c.WriteLimit, 16 << 20},
+		{"WriteHigh", &c.WriteHigh, high},
+		{"WriteLow", &c.WriteLow, min(16<<10, high/4)},
+		{"WriteLimit", &c.WriteLimit, max(16<<20, high)},
 		{"MaxBlocking", &c.MaxBlocking, 256},
 		{"MaxQueued", &c.MaxQueued, 1 << 16},
 	} {
@@ -115,6 +119,7 @@ type Engine struct {
 
 	done     chan struct{} // closed when the loops have ended
 	executor executor
+	lookups  executor
 }
 
 // What Engine.state says; it only grows.
@@ -136,6 +141,7 @@ func newEngine(config Config, open func(name string) (poller.Poller, error)) (*E
 		return nil, err
 	}
 	e := &Engine{config: config, idle: make(chan struct{}), done: make(chan struct{})}
+	e.executor.limit, e.lookups.limit = config.MaxBlocking, lookupLimit
 	e.open.Store(1)
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	for i := range config.Loops {
@@ -205,7 +211,9 @@ func (e *Engine) release() {
 // protocol has been told ConnectionLost and the loops have ended when Shutdown returns; only blocking
 // work that ignores its context may still run.
 //
-// On a loop it would wait for itself: there it does nothing and returns [ErrOnLoop].
+// On a loop it would wait for itself: there it does nothing and returns [ErrOnLoop]. In blocking work
+// given to Run it would too, until ctx ends. If Close is called meanwhile, Shutdown returns nil: it has
+// nothing to wait for any more.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	if e.onLoop() {
 		return ErrOnLoop

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/rondo-go/rondo/internal/poller"
 )
 
 // Errors that a caller may want to tell apart. Compare with [errors.Is].
@@ -31,6 +33,10 @@ var (
 
 	errGoexit = errors.New("rondo: runtime.Goexit in a callback (a test's FailNow must be called by the test's goroutine)")
 )
+
+// LimitError is returned when the poller cannot watch one more descriptor: select's are below 1,024. It is
+// in Dial's error and in the log when accepting pauses for it.
+type LimitError = poller.LimitError
 
 // BufferError ends a connection of which one buffer has grown past its limit: the peer does not
 // read what is written, or the protocol does not consume what is read.

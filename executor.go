@@ -7,29 +7,41 @@ import (
 
 // executor runs blocking functions on goroutines of their own, a bounded number at a time.
 type executor struct {
+	limit int // of goroutines
+
 	mu      sync.Mutex
 	workers int
 	queue   []func(context.Context)
 }
 
+// lookupLimit is how many names are looked up at a time. Lookups do not share the goroutines of Run: blocking
+// work that dials by name would wait for itself.
+const lookupLimit = 64
+
 // Run runs fn, which may block, on a goroutine of its own, while the loops go on. At most
 // Config.MaxBlocking run at a time; up to Config.MaxQueued more wait, and beyond that Run returns
 // ErrExecutorFull. The context ends when Shutdown no longer waits for the work, and after that Run
 // returns ErrEngineClosed. A panic is reported to the log. It returns at once and may be called on
-// a loop.
+// a loop. It panics if fn is nil.
 //
 // The function [Run] is the same with a [Future] for the result.
 func (e *Engine) Run(fn func(ctx context.Context)) error {
-	x := &e.executor
+	if fn == nil {
+		panic("rondo: Run needs a function")
+	}
+	return e.submit(&e.executor, fn)
+}
+
+func (e *Engine) submit(x *executor, fn func(ctx context.Context)) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
 	case e.state.Load() == stopping:
 		return ErrEngineClosed
-	case x.workers < e.config.MaxBlocking:
+	case x.workers < x.limit:
 		x.workers++
 		e.open.Add(1) // before it can end
-		go e.work(fn)
+		go e.work(x, fn)
 	case len(x.queue) >= e.config.MaxQueued:
 		return ErrExecutorFull
 	default:
@@ -40,18 +52,18 @@ func (e *Engine) Run(fn func(ctx context.Context)) error {
 }
 
 // work runs fn and then what waits.
-func (e *Engine) work(fn func(context.Context)) {
+func (e *Engine) work(x *executor, fn func(context.Context)) {
 	defer func() { // runtime.Goexit ends this goroutine and must not keep the others waiting
 		if fn == nil {
 			return
 		}
-		if fn = e.executor.next(); fn != nil {
-			go e.work(fn)
+		if fn = x.next(); fn != nil {
+			go e.work(x, fn)
 		}
 	}()
 	for fn != nil {
 		e.perform(fn)
-		fn = e.executor.next()
+		fn = x.next()
 	}
 }
 

@@ -27,3 +27,6 @@ func Waiting(ln net.Listener) int {
 
 // SamePlace reports whether two timers were kept in the same place.
 func SamePlace(a, b Timer) bool { return a.node == b.node }
+
+// Waits is the number of calls of Wait that f keeps.
+func Waits[T any](f *Future[T]) int { return len(f.waits) }

@@ -2,6 +2,7 @@ package rondo
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 )
 
@@ -14,6 +15,7 @@ type Future[T any] struct {
 	value   T
 	err     error
 	waiters []func(T, error)
+	waits   []chan struct{} // calls of Wait; closed when done
 }
 
 // Promise is the other end of a [Future]: who has it can give the result. Any goroutine may use it.
@@ -63,6 +65,10 @@ func (p *Promise[T]) run(l *Loop) {
 // complete is called on the loop.
 func (f *Future[T]) complete(v T, err error) {
 	f.value, f.err, f.done = v, err, true
+	for _, w := range f.waits {
+		close(w)
+	}
+	f.waits = nil
 	f.wake()
 }
 
@@ -127,10 +133,19 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 		return none, ErrOnLoop
 	}
 	done := make(chan struct{})
-	f.loop.add(runFunc(func() { f.OnDone(func(T, error) { close(done) }) }))
+	f.loop.add(runFunc(func() {
+		if f.done {
+			close(done)
+		} else {
+			f.waits = append(f.waits, done)
+		}
+	}))
 	select {
 	case <-done:
 	case <-ctx.Done():
+		f.loop.add(runFunc(func() { // a wait that is given up leaves nothing behind
+			f.waits = slices.DeleteFunc(f.waits, func(w chan struct{}) bool { return w == done })
+		}))
 		return none, context.Cause(ctx)
 	case <-f.loop.over:
 		if !f.done { // nobody changes it any more

@@ -227,3 +227,25 @@ func TestWaitAndClose(t *testing.T) {
 	}
 	pending.Resolve(9) // has nobody to tell, and says so to nobody
 }
+
+// A wait that is given up leaves nothing behind.
+func TestWaitGivenUp(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	p := rondo.NewPromise[int](e.Loop())
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if _, err := p.Future().Wait(ended); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	on(t, e.Loop(), func() {
+		if n := rondo.Waits(p.Future()); n != 0 {
+			t.Errorf("%d waits are kept", n)
+		}
+	})
+	p.Resolve(1)
+	if v, err := p.Future().Wait(t.Context()); v != 1 || err != nil {
+		t.Errorf("%v, %v", v, err)
+	}
+}

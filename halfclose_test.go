@@ -120,3 +120,23 @@ func TestEOFSendsWhatIsWritten(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A protocol that is put in place after the end of the stream is told of it; one that does not care for it is
+// closed, as it would have been.
+func TestSetProtocolAfterEOF(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	last := newRecorder(t)
+	last.begun = true
+	second := newRecorder(t)
+	second.begun = true
+	second.onEOF = func(c *rondo.Conn) { c.SetProtocol(last) }
+	first := newRecorder(t)
+	first.onEOF = func(c *rondo.Conn) { c.SetProtocol(halfCloser{second}) }
+	peer := e.connect(halfCloser{first})
+	if err := peer.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if err := await(t, last.lost); err != io.EOF { //nolint:errorlint // documented to be bare
+		t.Errorf("lost with %v", err)
+	}
+}

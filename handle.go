@@ -39,7 +39,8 @@ func (h *handleCall) run(l *Loop) {
 
 // Write has a copy of p written to the connection, in the order of the calls of one goroutine. It
 // returns ErrClosed if the connection has ended; what goes wrong later is for the protocol's
-// ConnectionLost, as with bytes that the kernel has taken.
+// ConnectionLost, as with bytes that the kernel has taken. Nothing bounds what waits for the loop: who writes
+// much waits for some of it to be done.
 func (h Handle) Write(p []byte) (int, error) {
 	if !h.Alive() || !h.loop.add(&handleWrite{h.token, bytes.Clone(p)}) {
 		return 0, ErrClosed

@@ -139,7 +139,7 @@ func (ln *Listener) start() error {
 		switch {
 		case onLoop && a.loop.onLoop():
 			err = a.start()
-		case !a.loop.Post(func() { started <- a.start() }):
+		case !a.loop.Post(func() { started <- a.startFor(onLoop) }):
 			<-a.loop.over
 			_ = a.loop.poller.Close(a.fd)
 			err = ErrEngineClosed

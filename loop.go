@@ -70,6 +70,8 @@ const (
 	// A loop that never waits lets other goroutines run after so many turns. Each yield costs some
 	// 100 ns, and without it they would wait until the scheduler preempts the loop, after 10 ms.
 	yieldTurns = 32
+	// Room for work that is kept when all of it is done. What a burst took beyond that is given back.
+	maxQueue = 1 << 16
 	// Work that the last posted work may lead to when the loop ends. Without a bound a function that
 	// defers itself would keep it for ever.
 	lastWork = 1 << 16
@@ -203,6 +205,9 @@ func (l *Loop) expire() {
 func (l *Loop) take() {
 	if l.head == len(l.queue) {
 		l.queue, l.head = l.queue[:0], 0
+		if cap(l.queue) > maxQueue {
+			l.queue = nil
+		}
 	} else if l.head > len(l.queue)/2 {
 		n := copy(l.queue, l.queue[l.head:])
 		clear(l.queue[n:])

@@ -33,7 +33,7 @@ func TestConfigRefused(t *testing.T) {
 		{rondo.Config{MaxQueued: -1}, "Config.MaxQueued"},
 		{rondo.Config{CloseTimeout: -1}, "Config.CloseTimeout is -1ns: it must not be negative"},
 		{rondo.Config{WriteLow: 2, WriteHigh: 1}, "must not be in decreasing order"},
-		{rondo.Config{WriteHigh: 100 << 20}, "must not be in decreasing order"},
+		{rondo.Config{WriteHigh: 2, WriteLimit: 1}, "must not be in decreasing order"},
 		{rondo.Config{Poller: "carrier pigeon"}, `unknown poller "carrier pigeon"`},
 	} {
 		e, err := rondo.New(tt.config)
@@ -543,5 +543,41 @@ func TestNow(t *testing.T) {
 	wg.Wait()
 	if d := time.Since(newTestEngine(t, rondo.Config{}).Loop().Now()); d.Abs() > time.Minute {
 		t.Errorf("the loop's clock is %v from the machine's", d)
+	}
+}
+
+// Water marks that are not given suit those that are.
+func TestConfigWaterMarks(t *testing.T) {
+	for _, config := range []rondo.Config{
+		{WriteHigh: 8 << 10},
+		{WriteLimit: 32 << 10},
+		{WriteLow: 100 << 10},
+		{WriteHigh: 100 << 20},
+		{WriteHigh: 1},
+	} {
+		e, err := rondo.New(config)
+		if err != nil {
+			t.Errorf("%+v: %v", config, err)
+			continue
+		}
+		e.Close()
+	}
+}
+
+// What can only be a mistake is refused where it is made.
+func TestNilIsRefused(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	for want, call := range map[string]func(){
+		"rondo: Run needs a function":  func() { _ = e.Run(nil) },
+		"rondo: Dial needs a protocol": func() { e.Dial(t.Context(), "tcp", "127.0.0.1:1", nil) },
+	} {
+		func() {
+			defer func() {
+				if v := fmt.Sprint(recover()); !strings.HasPrefix(v, want) {
+					t.Errorf("panic with %q, want %q", v, want)
+				}
+			}()
+			call()
+		}()
 	}
 }

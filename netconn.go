@@ -27,11 +27,8 @@ func NetConn(c *Conn) net.Conn {
 	c.SetProtocol(n)
 	n.ConnectionMade(c)
 	c.ResumeReading()
-	switch {
-	case c.flags&isEnded != 0:
+	if c.flags&isEnded != 0 {
 		n.lost, n.dead = ErrClosed, ErrClosed
-	case c.flags&hasEOF != 0:
-		c.loop.Defer(func() { n.EOFReceived(c) }) // behind the bytes that are left
 	}
 	return n
 }
@@ -80,6 +77,9 @@ func (n *netConn) wake() {
 // ConnectionMade implements Protocol.
 func (n *netConn) ConnectionMade(c *Conn) {
 	n.conn = c
+	// Its own, whatever the engine's are: what it writes at once fits below the limit, and a pause is all that
+	// ever happens to its goroutines.
+	c.SetWriteLimits(netBuffer/4, netBuffer, c.Buffered()+4*netBuffer)
 	n.mu.Lock()
 	n.loop, n.local, n.remote = c.loop, c.LocalAddr(), c.RemoteAddr()
 	n.mu.Unlock()
@@ -312,8 +312,8 @@ func (n *netConn) setDeadlines(t time.Time, ds ...*deadline) error {
 }
 
 func (n *netConn) opError(op string, err error) error {
-	if _, ok := err.(*net.OpError); ok { //nolint:errorlint // only to not wrap twice
-		return err
+	if inner, ok := err.(*net.OpError); ok { //nolint:errorlint // only to not wrap twice
+		err = inner.Err // the connection's own reason, which another call has met
 	}
 	e := &net.OpError{Op: op, Net: "tcp", Source: n.local, Addr: n.remote, Err: err}
 	if n.local != nil {

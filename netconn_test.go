@@ -377,3 +377,29 @@ func TestNetConnDuringShutdown(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A net.Conn's writer waits, whatever limits the engine's protocols have.
+func TestNetConnSmallLimit(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{WriteLow: 1 << 10, WriteHigh: 4 << 10, WriteLimit: 16 << 10})
+	ln, err := e.ListenNet("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer := dialPeer(t, ln.Addr().String())
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := c.Write(make([]byte, 16<<20))
+		c.Close()
+		written <- err
+	}()
+	if got := rest(t, peer); len(got) != 16<<20 {
+		t.Errorf("%d bytes came", len(got))
+	}
+	if err := await(t, written); err != nil {
+		t.Error(err)
+	}
+}

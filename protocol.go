@@ -46,8 +46,8 @@ type WritePauser interface {
 
 // Drainer is implemented by protocols that have work to finish when the engine shuts down. Drain is
 // called once; the protocol then closes the connection when it is done, and has until the
-// context of Shutdown ends. For a protocol without it, what has arrived is still delivered, what was
-// written is sent, and the connection is closed. Engine.Close gives no time, and calls no Drain.
+// context of Shutdown ends. For a protocol without it, what has arrived is still delivered (8 MiB at the most), what
+// was written is sent, and the connection is closed. Engine.Close gives no time, and calls no Drain.
 type Drainer interface {
 	Drain(c *Conn)
 }

@@ -85,6 +85,9 @@ func (c *Conn) recv(p []byte) int {
 	n, err := c.loop.poller.Recv(int(c.fd), p)
 	switch {
 	case n > 0:
+		if c.flags&isDraining != 0 {
+			c.drainedBytes(n)
+		}
 		return n
 	case err == nil:
 		c.eof()

@@ -483,3 +483,40 @@ func TestAfterShutdown(t *testing.T) {
 	}
 	check()
 }
+
+// A peer that sends without pause does not keep a protocol without Drain, and so the engine, for ever.
+func TestShutdownOfEndlessSender(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	r := newRecorder(t)
+	peer := e.connect(r)
+	await(t, r.made)
+	go func() {
+		for piece := make([]byte, 64<<10); ; {
+			if _, err := peer.Write(piece); err != nil {
+				return
+			}
+		}
+	}()
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := await(t, r.lost); err != nil {
+		t.Errorf("lost with %v", err)
+	}
+}
+
+// A protocol that is put in place while the engine shuts down is told to drain too.
+func TestSetProtocolInDrain(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	second := newDrainer(t, func(c *rondo.Conn) { c.SetProtocol(echo{}) }) // which is closed by default
+	second.begun = true
+	first := newDrainer(t, func(c *rondo.Conn) { c.SetProtocol(second) })
+	e.connect(first)
+	await(t, first.made)
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, m := first.drained.Load(), second.drained.Load(); n != 1 || m != 1 {
+		t.Errorf("Drain was called %d and %d times", n, m)
+	}
+}

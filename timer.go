@@ -29,7 +29,8 @@ type timerNode struct {
 const maxFreeTimers = 1024
 
 // After has fn called on the loop once d has passed: never earlier, and at most 66 µs later plus the
-// time that the loop is busy. A d of zero or less means as soon as the present callback has returned
+// time that the loop is busy. A loop that has parked on epoll can be woken a millisecond later still, since Go's
+// runtime sleeps in whole milliseconds. A d of zero or less means as soon as the present callback has returned
 // and the timers' turn comes. Timers that are due together are called in the order of their times, and
 // among equal times in the order of the calls.
 func (l *Loop) After(d time.Duration, fn func()) Timer {
@@ -82,7 +83,13 @@ func (l *Loop) retire(n *timerNode) {
 }
 
 // Pending reports whether the timer is still to fire.
-func (t Timer) Pending() bool { return t.node != nil && t.node.use == t.use }
+func (t Timer) Pending() bool {
+	if t.node == nil {
+		return false
+	}
+	t.loop.mustOwn("Timer.Pending", "Loop.Post to get onto the loop")
+	return t.node.use == t.use
+}
 
 // Stop keeps the timer from firing, or from firing again. It reports whether it did: false means that it was
 // over already.
@@ -91,7 +98,7 @@ func (t Timer) Stop() bool {
 		return false
 	}
 	t.loop.mustOwn("Timer.Stop", "Loop.Post to get onto the loop")
-	if !t.Pending() {
+	if t.node.use != t.use {
 		return false
 	}
 	t.loop.timers.Remove(&t.node.wheel)
@@ -106,7 +113,7 @@ func (t Timer) Reset(d time.Duration) bool {
 		return false
 	}
 	t.loop.mustOwn("Timer.Reset", "Loop.Post to get onto the loop")
-	if !t.Pending() {
+	if t.node.use != t.use {
 		return false
 	}
 	t.loop.start(t.node, d)

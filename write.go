@@ -204,10 +204,8 @@ func (c *Conn) SetWriteLimits(low, high, limit int) {
 	if low < 0 || high < low || limit < high || limit == 0 {
 		panic("rondo: Conn.SetWriteLimits needs 0 <= low <= high <= limit and limit > 0")
 	}
-	if c.extra == nil {
-		c.extra = new(settings)
-	}
-	c.extra.low, c.extra.high, c.extra.limit = low, high, limit
+	x := c.set()
+	x.low, x.high, x.limit = low, high, limit
 }
 
 func (c *Conn) writeLimits() (low, high, limit int) {
@@ -228,14 +226,16 @@ func (c *Conn) timeClose() {
 }
 
 func (c *Conn) expectProgress() {
-	before := c.out.pending()
-	c.loop.After(c.loop.engine.config.CloseTimeout, func() {
-		switch {
-		case c.flags&isEnded != 0:
-		case c.out.pending() < before:
+	before := c.unread()
+	c.set().closing = c.loop.After(c.loop.engine.config.CloseTimeout, func() {
+		if c.unread() < before {
 			c.expectProgress()
-		default:
+		} else {
 			c.end(c.opError("close", os.ErrDeadlineExceeded), true)
 		}
 	})
 }
+
+// unread is how much of what was written the peer has not taken yet, the kernel's share included: readiness to
+// write comes long after the peer has begun to read.
+func (c *Conn) unread() int { return c.out.pending() + c.loop.poller.Unsent(int(c.fd)) }

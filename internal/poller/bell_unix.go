@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,11 @@ type bell struct {
 }
 
 func newBell() (*bell, error) {
+	// Go's runtime opens its own poller when the process first sets a timer, and ends the process if it gets no
+	// descriptor for that then. A loop that waits in the kernel needs none of it, but the program around
+	// it will: have it opened now, while there are descriptors.
+	time.AfterFunc(time.Hour, func() {}).Stop()
+
 	var fds [2]int
 	if err := unix.Pipe(fds[:]); err != nil {
 		return nil, os.NewSyscallError("pipe", err)

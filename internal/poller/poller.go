@@ -117,6 +117,9 @@ type Poller interface {
 	// Close ends both, delivering what was sent; Reset drops it and tells the peer.
 	Close(fd int) error
 	Reset(fd int) error
+	// Unsent is how many bytes were sent that the peer's side has not taken yet; 0 where the system does
+	// not tell.
+	Unsent(fd int) int
 	// LocalAddr and PeerAddr are nil when they are no longer known.
 	LocalAddr(fd int) net.Addr
 	PeerAddr(fd int) net.Addr

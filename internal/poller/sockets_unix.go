@@ -21,6 +21,7 @@ func (sockets) SocketError(fd int) error                          { return sock.
 func (sockets) Recv(fd int, p []byte) (int, error)                { return sock.Recv(fd, p) }
 func (sockets) Send(fd int, p []byte) (int, error)                { return sock.Send(fd, p) }
 func (sockets) CloseWrite(fd int) error                           { return sock.CloseWrite(fd) }
+func (sockets) Unsent(fd int) int                                 { return sock.Unsent(fd) }
 func (sockets) LocalAddr(fd int) net.Addr                         { return sock.LocalAddr(fd) }
 func (sockets) PeerAddr(fd int) net.Addr                          { return sock.PeerAddr(fd) }
 func (sockets) SetNoDelay(fd int, on bool) error                  { return sock.SetNoDelay(fd, on) }
