@@ -50,7 +50,7 @@ func ParseAddress(s string) (Address, error) {
 
 func parsePort(port string) (int, error) {
 	n, err := strconv.Atoi(port)
-	if err != nil && !isRange(err) {
+	if err != nil && !isRange(err) || strings.HasPrefix(port, "+") {
 		return 0, ErrPortNotInteger
 	}
 	if err != nil || n < 1 || n > 65535 {

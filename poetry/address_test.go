@@ -20,6 +20,8 @@ func TestParseAddress(t *testing.T) {
 		{"localhost:", "", "Ports must be integers."},
 		{"", "", "Ports must be integers."},
 		{"10.5", "", "Ports must be integers."},
+		{"010000", "127.0.0.1:10000", ""},
+		{"+10000", "", "Ports must be integers."},
 		{"0", "", "out of range"},
 		{"65536", "", "out of range"},
 		{"-1", "", "out of range"},

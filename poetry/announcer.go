@@ -21,12 +21,16 @@ func newAnnouncer(out io.Writer) *announcer {
 	return &announcer{out: out}
 }
 
-func (a *announcer) serving(name string, addr net.Addr) {
+// serving is the one line that must arrive: without it nobody learns the port.
+func (a *announcer) serving(name string, addr net.Addr) error {
 	_, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
 		port = addr.String() // a simulated network's address may have no port
 	}
-	a.printf("Serving %s on port %s.\n", name, port)
+	if _, err := fmt.Fprintf(a.out, "Serving %s on port %s.\n", name, port); err != nil {
+		return fmt.Errorf("saying which port it serves on: %w", err)
+	}
+	return nil
 }
 
 func (a *announcer) somebody(addr net.Addr) { a.printf("Somebody at %s wants poetry!\n", addr) }

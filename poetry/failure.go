@@ -50,9 +50,17 @@ func (f *Failure) Error() string {
 		return fmt.Sprintf("%s sent more than the limit, %s.", f.Address, after)
 	}
 	if !f.connected {
-		return fmt.Sprintf("could not connect to %s: %v", f.Address, f.Cause)
+		return fmt.Sprintf("could not connect to %s: %v", f.Address, bare(f.Cause))
 	}
-	return fmt.Sprintf("reading from %s failed %s: %v", f.Address, after, f.Cause)
+	return fmt.Sprintf("reading from %s failed %s: %v", f.Address, after, bare(f.Cause))
+}
+
+// bare is the error without the operation and the addresses that package net puts before it: the sentence has them.
+func bare(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
+		return op.Err
+	}
+	return err
 }
 
 // Unwrap returns the reason and the cause, as far as they are known.

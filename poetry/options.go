@@ -6,7 +6,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -61,6 +63,8 @@ func (o Options) Validate() error {
 		return usageErrorf("The jitter %v is negative: give 0 or more.", o.Jitter)
 	case o.Port < 0 || o.Port > 65535:
 		return usageErrorf("The port %d is out of range: give one from 1 to 65535, or 0 for a free one.", o.Port)
+	case !isHost(o.host()):
+		return usageErrorf("The iface %q is no host or address: give it without a port, which --port is for.", o.Iface)
 	case o.Connections < 0:
 		return usageErrorf("A limit of %d connections is negative: give 1 or more, or 0 for no limit.", o.Connections)
 	case o.StallAfter.set && o.ResetAfter.set:
@@ -74,11 +78,27 @@ func (o Options) Validate() error {
 // listenAddress is what both servers listen on. An empty Iface would mean every interface to package net; here it
 // must not, since a server that nobody asked to be public is on loopback.
 func (o Options) listenAddress() string {
-	host := o.Iface
+	host := o.host()
 	if host == "" {
 		host = "localhost"
 	}
 	return net.JoinHostPort(host, strconv.Itoa(o.Port))
+}
+
+// host is Iface without the brackets that an IPv6 address has before a port, and that people write out of habit.
+func (o Options) host() string {
+	if inner, ok := strings.CutPrefix(o.Iface, "["); ok {
+		if inner, ok = strings.CutSuffix(inner, "]"); ok {
+			return inner
+		}
+	}
+	return o.Iface
+}
+
+// isHost says whether there is no port in it: only an IPv6 address has colons of its own.
+func isHost(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil || !strings.Contains(s, ":")
 }
 
 func (o Options) random() float64 {

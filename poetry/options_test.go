@@ -19,21 +19,45 @@ func TestValidate(t *testing.T) {
 	if err := donneOptions().Validate(); err != nil {
 		t.Fatal(err)
 	}
+	folder := t.TempDir()
+	long := filepath.Join(folder, "long.txt")
+	if err := os.WriteFile(long, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(long, DefaultMaxBytes+1); err != nil {
+		t.Fatal(err)
+	}
 	for want, change := range map[string]func(*Options){
-		"num-bytes":      func(o *Options) { o.NumBytes = 0 },
-		"delay":          func(o *Options) { o.Delay = -1 },
-		"jitter":         func(o *Options) { o.Jitter = -1 },
-		"port 65536":     func(o *Options) { o.Port = 65536 },
-		"connections":    func(o *Options) { o.Connections = -1 },
-		"stall and":      func(o *Options) { o.StallAfter, o.ResetAfter = AfterBytes(1), AfterBytes(1) },
-		"no poem":        func(o *Options) { o.Source = Source{} },
-		"no file lost.x": func(o *Options) { o.Source = NamedSource("lost.x") },
+		"num-bytes":          func(o *Options) { o.NumBytes = 0 },
+		"delay":              func(o *Options) { o.Delay = -1 },
+		"jitter":             func(o *Options) { o.Jitter = -1 },
+		"port 65536":         func(o *Options) { o.Port = 65536 },
+		"connections":        func(o *Options) { o.Connections = -1 },
+		"stall and":          func(o *Options) { o.StallAfter, o.ResetAfter = AfterBytes(1), AfterBytes(1) },
+		"no host or address": func(o *Options) { o.Iface = "localhost:99" },
+		"iface":              func(o *Options) { o.Iface = "[::1" },
+		"no regular file":    func(o *Options) { o.Source = NamedSource(folder) },
+		"at most 64 MiB":     func(o *Options) { o.Source = NamedSource(long) },
+		"no poem":            func(o *Options) { o.Source = Source{} },
+		"no file lost.x":     func(o *Options) { o.Source = NamedSource("lost.x") },
 	} {
 		o := donneOptions()
 		change(&o)
 		err := o.Validate()
 		if _, ok := errors.AsType[UsageError](err); !ok || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want a usage error with %q", err, want)
+		}
+	}
+}
+
+func TestIface(t *testing.T) {
+	for iface, want := range map[string]string{
+		"": "localhost:7", "localhost": "localhost:7", "::1": "[::1]:7", "[::1]": "[::1]:7", "0.0.0.0": "0.0.0.0:7",
+	} {
+		o := donneOptions()
+		o.Iface, o.Port = iface, 7
+		if err := o.Validate(); err != nil || o.listenAddress() != want {
+			t.Errorf("iface %q is %s, %v, want %s", iface, o.listenAddress(), err, want)
 		}
 	}
 }

@@ -23,7 +23,8 @@ type AsyncServer struct {
 // ListenAsync checks the options, listens, says so ("Serving poetry/ecstasy.txt on port 10000.") and serves from then on,
 // until it is closed or the engine ends. A Shutdown of the engine lets the poems that are being sent go on to their
 // ends, as long as its context allows; what is cut off after that is reset, so that no client takes a part for the
-// whole. An error is a [UsageError], or says that the address cannot be listened on.
+// whole. An error is a [UsageError], or says that the address cannot be listened on, or that Out did not take the first
+// line.
 //
 // It reads the poem, and may look a name up: do not call it on a loop.
 func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
@@ -42,8 +43,12 @@ func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
 	}
 	s.listener = ln
-	newAnnouncer(out).serving(o.Source.Name, ln.Addr())
+	err = newAnnouncer(out).serving(o.Source.Name, ln.Addr())
 	lines.write(context.Background())
+	if err != nil {
+		_ = ln.Close()
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -31,7 +31,7 @@ type attendant struct {
 
 // ListenBlocking checks the options, listens, and says so ("Serving poetry/ecstasy.txt on port 10000."). Clients can
 // connect from then on, and wait until [BlockingServer.Serve] is called. An error is a [UsageError], or says that the
-// address cannot be listened on.
+// address cannot be listened on, or that Out did not take this first line.
 func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -42,7 +42,10 @@ func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
 	}
 	s := &BlockingServer{attendant: attendant{o, newAnnouncer(o.Out)}, listener: listener}
-	s.say.serving(o.Source.Name, listener.Addr())
+	if err := s.say.serving(o.Source.Name, listener.Addr()); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -98,7 +98,7 @@ func TestListenOn(t *testing.T) {
 			t.Errorf("%q is read as %s %s, %v, want %s", s, network, address, err, want)
 		}
 	}
-	for _, s := range []string{"", "x", "::1:7000", "localhost:", "1.2.3.4:65536", "1.2.3.4:-1", "unix:", "[::1"} {
+	for _, s := range []string{"", "x", "::1:7000", "localhost:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:+7", "unix:", "[::1"} {
 		if network, address, err := listenOn(s); err == nil {
 			t.Errorf("%q is read as %s %s", s, network, address)
 		}

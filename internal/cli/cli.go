@@ -48,11 +48,17 @@ func Main() int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2) // both, however close together they come
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup, which means that we should stay
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		<-signals
 		cancel(errInterrupted)
-		if second, ok := (<-signals).(syscall.Signal); ok {
-			os.Exit(128 + int(second)) // as a shell has it
+		for s := range signals {
+			// A terminal that is closed may say so twice, once itself and once through its shell: that is no haste.
+			if second, ok := s.(syscall.Signal); ok && second != syscall.SIGHUP {
+				os.Exit(128 + int(second)) // as a shell has it
+			}
 		}
 	}()
 	p := &program{out: os.Stdout, errs: os.Stderr, clock: wallClock}
@@ -105,6 +111,7 @@ Begin with "rondo demo".`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(p.demo(), p.slowPoetry(), p.getPoetry(), p.poems(), p.serve(), p.version())
+	adopt(root)
 	return root
 }
 

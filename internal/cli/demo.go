@@ -58,9 +58,11 @@ client after the other; then their timelines are drawn from what was measured.`,
 
 func (p *program) demonstrate(ctx context.Context, d demonstration) error {
 	if !d.noHTML {
-		if err := checkFile(d.output); err != nil {
+		giveUp, err := reserve(d.output)
+		if err != nil {
 			return err
 		}
+		defer giveUp()
 	}
 	options, pace := poetry.DefaultOptions(poetry.Source{}), "At the pace of the slow poetry documents."
 	if d.pace == "quick" {

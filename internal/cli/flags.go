@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,9 +33,6 @@ func flagError(err error) error {
 		if usage, ok := errors.AsType[poetry.UsageError](err); ok {
 			return wrong("--%s: %s", f.Name, usage)
 		}
-		if f.Value.Type() == "int" {
-			return wrong("--%s: %q is no whole number.", f.Name, invalid.GetValue())
-		}
 		if f.Value.Type() == "bool" {
 			return wrong("--%s: %q is neither true nor false; the option needs no value.", f.Name, invalid.GetValue())
 		}
@@ -62,6 +60,27 @@ func (s seconds) String() string {
 }
 
 func (seconds) Type() string { return "seconds" }
+
+// whole is an option that takes a whole number as people write them: pflag's own would take 010 for eight.
+type whole struct{ n *int }
+
+func (w whole) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || strings.HasPrefix(text, "+") {
+		return wrong("%q is no whole number.", text)
+	}
+	*w.n = n
+	return nil
+}
+
+func (w whole) String() string {
+	if w.n == nil {
+		return ""
+	}
+	return strconv.Itoa(*w.n)
+}
+
+func (whole) Type() string { return "int" }
 
 // afterBytes is an option that takes a number of bytes, or is not given.
 type afterBytes struct{ *poetry.After }

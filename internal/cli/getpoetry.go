@@ -70,9 +70,11 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 		return wrong("--json and --print cannot share the output: give one of them; --output keeps the poems beside --json.")
 	}
 	if f.timeline != "" {
-		if err := checkFile(f.timeline); err != nil {
+		giveUp, err := reserve(f.timeline)
+		if err != nil {
 			return err
 		}
+		defer giveUp()
 	}
 	if f.output != "" {
 		if err := makeFolder(f.output); err != nil {

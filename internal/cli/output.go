@@ -87,23 +87,47 @@ func makeFolder(path string) error {
 	return nil
 }
 
-// checkFile refuses a drawing that could not be written, before anybody waits for it.
-func checkFile(path string) error {
+// reserve refuses a drawing that could not be written, before anybody waits for it, and leaves what is in the file as it
+// is. giveUp takes a file away again that was made here and that nothing has been written into.
+func reserve(path string) (giveUp func(), err error) {
 	if err := poetry.CheckTimelinePath(path); err != nil {
-		return err
+		return nil, err
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("the timeline %s cannot be written: it is a folder", path)
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if info.IsDir() {
+			return nil, fmt.Errorf("the timeline %s cannot be written: it is a folder", path)
+		}
+		return func() {}, nil // opening a pipe would wait for its reader
 	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	made := err == nil
+	if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	}
+	if err != nil {
+		return nil, cannotWrite(path, err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, cannotWrite(path, err)
+	}
+	return func() {
+		if info, err := os.Stat(path); made && err == nil && info.Size() == 0 {
+			_ = os.Remove(path)
+		}
+	}, nil
+}
+
+func cannotWrite(path string, err error) error {
 	folder := filepath.Dir(path)
-	info, err := os.Stat(folder)
+	info, statErr := os.Stat(folder)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(statErr, fs.ErrNotExist):
 		return fmt.Errorf("the timeline %s cannot be written: there is no folder %s", path, folder)
-	case err != nil:
-		return err
-	case !info.IsDir():
+	case statErr == nil && !info.IsDir():
 		return fmt.Errorf("the timeline %s cannot be written: %s is no folder", path, folder)
 	}
-	return nil
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err // which has said the path already
+	}
+	return fmt.Errorf("the timeline %s cannot be written: %w", path, err)
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 //	status N COMMAND ARG...         run it, and expect that exit status
 //	start NAME COMMAND ARG...       run it in the background
 //	await NAME REGEXP [VARIABLE]    wait until its output matches; the first group goes into the variable
-//	signal NAME INT|TERM            send it a signal
+//	signal NAME INT|TERM|HUP        send it a signal
 //	finish NAME N                   wait until it has ended, with that status; its output is then in NAME.out, NAME.err
 //	timeless FILE                   replace the times in it by TIME
 //	hold NAME ADDRESS               open a connection (connections_test.go)
@@ -49,6 +51,12 @@ func TestScripts(t *testing.T) {
 			// Under the race detector every process would otherwise sleep for a second before it ends.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "hup" { // whoever runs the tests under nohup hands that on
+				return runtime.GOOS != "windows" && !signal.Ignored(syscall.SIGHUP), nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish,
@@ -169,8 +177,8 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 2, "signal NAME INT|TERM")
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
+	need(ts, neg, args, 2, "signal NAME INT|TERM|HUP")
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
 	ts.Check(named(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
 }
 

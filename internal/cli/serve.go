@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,8 +42,8 @@ func (p *program) serveEcho() *cobra.Command {
 		Use:   "echo [options]",
 		Short: "Send back whatever comes",
 		Long: `Send back whatever comes, to any number of clients at once. Ctrl-C, or the
-signals INT and TERM, end it in good order: nobody new is let in, and what has
-come is still answered. A second signal ends it at once.`,
+signals INT, TERM and HUP, end it in good order: nobody new is let in, and what
+has come is still answered. A second signal ends it at once.`,
 		Example: `  rondo serve echo
   rondo serve echo --addr 0.0.0.0:7000 --loops 4
   rondo serve echo --addr unix:/tmp/echo.sock`,
@@ -52,9 +53,9 @@ come is still answered. A second signal ends it at once.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.address, "addr", s.address, "[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; port 0 is a free one")
-	f.IntVar(&s.config.Loops, "loops", 0, "event loops; 0 means one for each processor")
+	f.Var(whole{&s.config.Loops}, "loops", "event loops; 0 means one for each processor")
 	f.StringVar(&s.config.Poller, "poller", "", "how to wait for events: "+pollers()+" (default the best that works)")
-	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end")
+	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end; 0 cuts them off")
 	return cmd
 }
 
@@ -85,28 +86,69 @@ func (p *program) echo(ctx context.Context, s echoServer) error {
 	if network == "unix" {
 		where = "unix:" + where
 	}
-	fmt.Fprintf(p.out, "Listening on %s with %s (%s). Ctrl-C ends it.\n", where, count(len(e.Loops()), "loop"), e.Poller())
+	if _, err := fmt.Fprintf(p.out, "Listening on %s with %s (%s). Ctrl-C ends it.\n", where, count(len(e.Loops()), "loop"), e.Poller()); err != nil {
+		return fmt.Errorf("saying where it listens: %w", err) // nobody would learn the port
+	}
 	<-ctx.Done()
+	return p.drain(e, s.drain)
+}
 
-	fmt.Fprintf(p.out, "Draining for up to %v; a second signal ends it at once.\n", s.drain)
-	limit, cancel := context.WithTimeout(context.Background(), s.drain)
+// drain ends the engine, and says how many connections did not finish in time, if any.
+func (p *program) drain(e *rondo.Engine, patience time.Duration) error {
+	if patience == 0 {
+		open := e.Conns()
+		if err := e.Close(); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.out, "Ended at once.")
+		if open > 0 {
+			fmt.Fprintf(p.errs, "%s cut off.\n", were(open, "connection"))
+		}
+		return nil
+	}
+	fmt.Fprintf(p.out, "Draining for up to %v; a second signal ends it at once.\n", patience)
+	timeout, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := e.Shutdown(limit); err != nil {
-		fmt.Fprintf(p.errs, "Not everything had finished after %v: the rest was cut off.\n", s.drain)
+	limit, cutOff := context.WithCancel(context.Background())
+	defer cutOff()
+	open := 0
+	stop := context.AfterFunc(timeout, func() {
+		open = e.Conns() // before they are cut off: afterwards there are none
+		cutOff()
+	})
+	defer stop()
+	// Only after an error may open be read: it says that the limit has ended.
+	if err := e.Shutdown(limit); err != nil && open > 0 {
+		fmt.Fprintf(p.errs, "Not everything had finished after %v: %s cut off.\n", patience, were(open, "connection"))
 		return nil
 	}
 	fmt.Fprintln(p.out, "Drained.")
 	return nil
 }
 
+// were is n things that something was done to.
+func were(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " was"
+	}
+	return count(n, thing) + " were"
+}
+
 // maxLoops is far beyond any processor count, and far below what would exhaust descriptors.
 const maxLoops = 1024
+
+// longestSocketPath leaves room for the zero byte at the end: 107 bytes on Linux, 103 on the BSDs and macOS.
+const longestSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // listenOn reads an address to listen on. Loopback unless told otherwise: a missing host is 127.0.0.1.
 func listenOn(s string) (network, address string, err error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		if path == "" {
 			return "", "", wrong("--addr: a Unix socket needs a path: write it like unix:/tmp/echo.sock.")
+		}
+		if len(path) > longestSocketPath {
+			return "", "", wrong("--addr: the path of the Unix socket has %d bytes: give one of at most %d, which is the "+
+				"most that this system takes.", len(path), longestSocketPath)
 		}
 		return "unix", path, nil
 	}
@@ -117,7 +159,7 @@ func listenOn(s string) (network, address string, err error) {
 		}
 	}
 	n, err := strconv.Atoi(port)
-	if err != nil {
+	if err != nil || strings.HasPrefix(port, "+") {
 		return "", "", wrong("--addr: the port %q is no whole number: write the address like 127.0.0.1:7000.", port)
 	}
 	if n < 0 || n > 65535 {

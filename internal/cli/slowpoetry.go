@@ -21,7 +21,10 @@ func (p *program) slowPoetry() *cobra.Command {
 		Long: `Serve a poem slowly: a few bytes, a wait, a few bytes. FILE is a file, which is
 read anew for each client, or the name of a poem built in (see "rondo poems").
 Whoever connects gets the poem: "nc localhost PORT", or
-"rondo get-poetry PORT".`,
+"rondo get-poetry PORT".
+
+In blocking mode one client holds the server. With --http or --tls that is also
+one that connects and says nothing: it is given up after 10 s.`,
 		Example: `  rondo slowpoetry donne
   rondo slowpoetry --port 10000 poetry/ecstasy.txt --num-bytes 30
   rondo slowpoetry yeats --mode async --delay 0.5 --jitter 0.2`,
@@ -49,16 +52,16 @@ Whoever connects gets the poem: "nc localhost PORT", or
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.Port, "port", 0, "the port to listen on; 0 means a free one")
+	f.Var(whole{&o.Port}, "port", "the port to listen on; 0 means a free one")
 	f.StringVar(&o.Iface, "iface", o.Iface, "the host or address to listen on")
-	f.IntVar(&o.NumBytes, "num-bytes", o.NumBytes, "bytes to send at a time")
+	f.Var(whole{&o.NumBytes}, "num-bytes", "bytes to send at a time")
 	f.Var(seconds{&o.Delay}, "delay", "the wait after each piece: 0.1, or 100ms")
 	f.Var(choice{word: &mode, allowed: []string{"blocking", "async"}}, "mode",
 		"blocking serves one client at a time, async all of them at once")
 	f.Var(seconds{&o.Jitter}, "jitter", "vary each wait by up to so much either way")
 	f.Var(afterBytes{&o.StallAfter}, "stall-after", "after so many bytes send nothing more, and stay connected")
 	f.Var(afterBytes{&o.ResetAfter}, "reset-after", "after so many bytes reset the connection")
-	f.IntVar(&o.Connections, "connections", 0, "the most clients at a time; 0 means no limit")
+	f.Var(whole{&o.Connections}, "connections", "the most clients at a time; 0 means no limit")
 	f.BoolVar(&o.HTTP, "http", false, "the same slow body as the answer to an HTTP/1.1 request, chunked")
 	f.BoolVar(&secure, "tls", false, "encrypt, with a new self-signed certificate")
 	return cmd
