@@ -27,7 +27,7 @@ func newBell() (*bell, error) {
 	// Go's runtime opens its own poller when the process first sets a timer, and ends the process if it gets no
 	// descriptor for that then. A loop that waits in the kernel needs none of it, but the program around
 	// it will: have it opened now, while there are descriptors.
-	time.AfterFunc(time.Hour, func() {}).Stop()
+	time.AfterFunc(time.Hour, func() {}).Stop() //nolint:forbidigo // it is not for its time
 
 	var fds [2]int
 	if err := unix.Pipe(fds[:]); err != nil {
