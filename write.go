@@ -238,4 +238,4 @@ func (c *Conn) expectProgress() {
 
 // unread is how much of what was written the peer has not taken yet, the kernel's share included: readiness to
 // write comes long after the peer has begun to read.
-func (c *Conn) unread() int { return c.out.pending() + c.loop.poller.Unsent(int(c.fd)) }
+func (c *Conn) unread() int { return c.Buffered() + c.loop.poller.Unsent(int(c.fd)) }
