@@ -116,27 +116,23 @@ func onLoop(b *testing.B, l *rondo.Loop, fn func()) {
 
 // BenchmarkPromise is from Resolve to OnDone, on the loop.
 func BenchmarkPromise(b *testing.B) {
-	l := newTestEngine(b, rondo.Config{}).Loop()
-	done := make(chan struct{})
-	n := b.N
-	var next func(int, error)
-	next = func(int, error) {
-		if n--; n <= 0 {
-			close(done)
-			return
-		}
+	chain(b, func(l *rondo.Loop, next func(int, error)) {
 		p := rondo.NewPromise[int](l)
 		p.Future().OnDone(next)
 		p.Resolve(1)
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	l.Post(func() { next(0, nil) })
-	<-done
+	})
 }
 
 // BenchmarkRun is a round trip from the loop to a goroutine and back.
 func BenchmarkRun(b *testing.B) {
+	chain(b, func(l *rondo.Loop, next func(int, error)) {
+		rondo.Run(l, func(context.Context) (int, error) { return 1, nil }).OnDone(next)
+	})
+}
+
+// chain takes b.N steps on a loop, each of which calls next when it is done.
+func chain(b *testing.B, step func(l *rondo.Loop, next func(int, error))) {
+	b.Helper()
 	l := newTestEngine(b, rondo.Config{}).Loop()
 	done := make(chan struct{})
 	n := b.N
@@ -146,7 +142,7 @@ func BenchmarkRun(b *testing.B) {
 			close(done)
 			return
 		}
-		rondo.Run(l, func(context.Context) (int, error) { return 1, nil }).OnDone(next)
+		step(l, next)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"strings"
 	"syscall"
@@ -479,66 +478,6 @@ func TestAbortResetsPeer(t *testing.T) {
 	await(t, r.made).Handle().Abort()
 	if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the peer reads %v", err)
-	}
-}
-
-func TestCloseTimeout(t *testing.T) {
-	e, clock := newStoppedEngine(t, rondo.Config{CloseTimeout: time.Hour})
-	r := newRecorder(t)
-	r.onMade = func(c *rondo.Conn) {
-		flood(c)
-		_ = c.Close()
-	}
-	e.connect(r) // and never reads
-	l := await(t, r.made).Loop()
-	on(t, l, func() {}) // the turn in which it was closed is over
-	clock.advance(time.Hour - time.Second)
-	for range 3 {
-		on(t, l, func() {})
-	}
-	if len(r.lost) > 0 {
-		t.Fatal("ended before its time")
-	}
-	clock.advance(time.Second + time.Millisecond)
-	err := await(t, r.lost)
-	var op *net.OpError
-	if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &op) || op.Op != "close" {
-		t.Errorf("the reason is %v", err)
-	}
-}
-
-// A peer that reads, however slowly, is waited for.
-func TestCloseTimeoutWithProgress(t *testing.T) {
-	e, clock := newStoppedEngine(t, rondo.Config{CloseTimeout: time.Hour})
-	r := newRecorder(t)
-	r.onMade = func(c *rondo.Conn) {
-		flood(c)
-		_, _ = c.Write(make([]byte, 8<<20))
-		_ = c.Close()
-	}
-	peer := e.connect(r)
-	c := await(t, r.made)
-	l := c.Loop()
-	buffered := func() (n int) {
-		on(t, l, func() { n = c.Buffered() })
-		return n
-	}
-	piece := make([]byte, 1<<20)
-	for range 3 {
-		// So little that the kernel still has enough to send, and tells nobody that it could take more.
-		if _, err := io.ReadFull(peer, piece); err != nil {
-			t.Fatal(err)
-		}
-		clock.advance(time.Hour + time.Millisecond)
-		for range 2 { // the turn in which the time is found to be over, and the one after it
-			if buffered() == 0 || len(r.lost) > 0 {
-				t.Fatal("ended though the peer reads")
-			}
-		}
-	}
-	clock.advance(time.Hour + time.Millisecond)
-	if err := await(t, r.lost); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the reason is %v", err)
 	}
 }
 

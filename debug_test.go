@@ -40,6 +40,7 @@ func calls(c *rondo.Conn, p rondo.Protocol, timer rondo.Timer, f *rondo.Future[i
 		"Loop.Every":          {func() { l.Every(time.Hour, func() {}) }, "Loop.Post"},
 		"Loop.Defer":          {func() { l.Defer(func() {}) }, "Loop.Post"},
 		"Timer.Stop":          {func() { timer.Stop() }, "Loop.Post"},
+		"Timer.Pending":       {func() { timer.Pending() }, "Loop.Post"},
 		"Timer.Reset":         {func() { timer.Reset(time.Hour) }, "Loop.Post"},
 		"Future.Done":         {func() { f.Done() }, "Future.Wait"},
 		"Future.Result":       {func() { _, _ = f.Result() }, "Future.Wait"},

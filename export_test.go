@@ -30,3 +30,17 @@ func SamePlace(a, b Timer) bool { return a.node == b.node }
 
 // Waits is the number of calls of Wait that f keeps.
 func Waits[T any](f *Future[T]) int { return len(f.waits) }
+
+// Timers is the number of timers that wait on l. Only on the loop.
+func (l *Loop) Timers() int { return l.timers.Len() }
+
+// QueueRoom is how much work l can queue without allocating, in the larger of the two slices that take turns.
+// Only on the loop.
+func (l *Loop) QueueRoom() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(cap(l.queue), cap(l.inbox))
+}
+
+// MaxQueue is the most room that is kept.
+const MaxQueue = maxQueue

@@ -18,34 +18,6 @@ import (
 	"github.com/rondo-go/rondo/internal/poller"
 )
 
-func TestConfigRefused(t *testing.T) {
-	for _, tt := range []struct {
-		config rondo.Config
-		want   string
-	}{
-		{rondo.Config{Loops: -1}, "rondo: Config.Loops is -1: it must not be negative"},
-		{rondo.Config{ReadBuffer: -1}, "Config.ReadBuffer"},
-		{rondo.Config{MaxReadBuffer: -1}, "Config.MaxReadBuffer"},
-		{rondo.Config{WriteLow: -1}, "Config.WriteLow"},
-		{rondo.Config{WriteHigh: -1}, "Config.WriteHigh"},
-		{rondo.Config{WriteLimit: -1}, "Config.WriteLimit"},
-		{rondo.Config{MaxBlocking: -1}, "Config.MaxBlocking"},
-		{rondo.Config{MaxQueued: -1}, "Config.MaxQueued"},
-		{rondo.Config{CloseTimeout: -1}, "Config.CloseTimeout is -1ns: it must not be negative"},
-		{rondo.Config{WriteLow: 2, WriteHigh: 1}, "must not be in decreasing order"},
-		{rondo.Config{WriteHigh: 2, WriteLimit: 1}, "must not be in decreasing order"},
-		{rondo.Config{Poller: "carrier pigeon"}, `unknown poller "carrier pigeon"`},
-	} {
-		e, err := rondo.New(tt.config)
-		if err == nil {
-			e.Close()
-			t.Errorf("%+v was taken", tt.config)
-		} else if !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%q does not say %q", err, tt.want)
-		}
-	}
-}
-
 // A poller that does not open takes those with it that did.
 func TestNewFails(t *testing.T) {
 	opened, shut := 0, 0
@@ -546,24 +518,6 @@ func TestNow(t *testing.T) {
 	}
 }
 
-// Water marks that are not given suit those that are.
-func TestConfigWaterMarks(t *testing.T) {
-	for _, config := range []rondo.Config{
-		{WriteHigh: 8 << 10},
-		{WriteLimit: 32 << 10},
-		{WriteLow: 100 << 10},
-		{WriteHigh: 100 << 20},
-		{WriteHigh: 1},
-	} {
-		e, err := rondo.New(config)
-		if err != nil {
-			t.Errorf("%+v: %v", config, err)
-			continue
-		}
-		e.Close()
-	}
-}
-
 // What can only be a mistake is refused where it is made.
 func TestNilIsRefused(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
@@ -580,4 +534,22 @@ func TestNilIsRefused(t *testing.T) {
 			call()
 		}()
 	}
+}
+
+// What a burst of posts took is given back.
+func TestBurstIsForgotten(t *testing.T) {
+	l := newTestEngine(t, rondo.Config{}).Loop()
+	on(t, l, func() { // while the loop is here nothing is taken, so all of it waits
+		for range 3 * rondo.MaxQueue {
+			l.Post(func() {})
+		}
+	})
+	for range 3 { // both of the slices that take turns have had theirs
+		on(t, l, func() {})
+	}
+	on(t, l, func() {
+		if n := l.QueueRoom(); n > rondo.MaxQueue {
+			t.Errorf("room for %d is kept", n)
+		}
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -402,4 +403,37 @@ func TestNetConnSmallLimit(t *testing.T) {
 	if err := await(t, written); err != nil {
 		t.Error(err)
 	}
+}
+
+// A net.Conn with SetLinger(0) resets the connection when it is closed, and what the other side then gets
+// names its own call and addresses, not the engine's.
+func TestNetConnReset(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	ln, err := e.ListenNet("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := e.DialContext(t.Context(), "tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ours.(interface{ SetLinger(seconds int) error }).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := ours.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := theirs.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the other side reads %v, not a reset", err)
+	}
+	_, err = theirs.Write([]byte("x"))
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "write" || op.Source == nil || op.Addr == nil || strings.Count(err.Error(), "tcp") != 1 {
+		t.Errorf("Write after it says %v", err)
+	}
+	theirs.Close()
 }

@@ -520,3 +520,25 @@ func TestSetProtocolInDrain(t *testing.T) {
 		t.Errorf("Drain was called %d and %d times", n, m)
 	}
 }
+
+func TestDone(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{Loops: 2})
+	r := newRecorder(t)
+	e.connect(r)
+	await(t, r.made)
+	if n := e.Conns(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	select {
+	case <-e.Done():
+		t.Error("done before it was asked to end")
+	default:
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	await(t, e.Done())
+	if n := e.Conns(); n != 0 {
+		t.Errorf("%d connections after the end", n)
+	}
+}
