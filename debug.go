@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"sync/atomic"
 )
 
@@ -14,6 +15,9 @@ import (
 type debugInfo struct {
 	on    bool
 	owner atomic.Uint64 // the goroutine that is the loop now
+
+	mu         sync.Mutex
+	coroutines map[uint64]struct{} // that run only while the loop's own goroutine waits for them
 }
 
 // adopt makes the calling goroutine the loop's.
@@ -27,14 +31,50 @@ func (l *Loop) mustOwn(called, instead string) {
 }
 
 func (l *Loop) checkOwner(called, instead string) {
-	if id := goroutineID(); id != l.debug.owner.Load() {
+	if id := goroutineID(); !l.debug.owns(id) {
 		panic(fmt.Sprintf("rondo: %s was called by goroutine %d, which is not loop %d: only code that runs on the loop may call it; elsewhere use %s",
 			called, id, l.index, instead))
 	}
 }
 
 // onLoop reports whether the calling goroutine is l's. It is slow.
-func (l *Loop) onLoop() bool { return goroutineID() == l.debug.owner.Load() }
+func (l *Loop) onLoop() bool { return l.debug.owns(goroutineID()) }
+
+func (d *debugInfo) owns(id uint64) bool {
+	if id == d.owner.Load() {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.coroutines[id]
+	return ok
+}
+
+// EnterCoroutine says that the calling goroutine is a coroutine (iter.Pull) which only ever runs while the loop's own
+// goroutine waits for it: what runs there runs on the loop. LeaveCoroutine, called by the same goroutine, ends that.
+// Package task does it for its tasks.
+func (l *Loop) EnterCoroutine() {
+	l.debug.mu.Lock()
+	defer l.debug.mu.Unlock()
+	if l.debug.coroutines == nil {
+		l.debug.coroutines = map[uint64]struct{}{}
+	}
+	l.debug.coroutines[goroutineID()] = struct{}{}
+}
+
+// LeaveCoroutine undoes EnterCoroutine.
+func (l *Loop) LeaveCoroutine() {
+	l.debug.mu.Lock()
+	defer l.debug.mu.Unlock()
+	delete(l.debug.coroutines, goroutineID())
+}
+
+// MustOwn panics, if debugging is on, unless it is called on the loop: for packages whose own types belong to
+// loops. The words are the name of what was called, and of what to use instead.
+func (l *Loop) MustOwn(called, instead string) { l.mustOwn(called, instead) }
+
+// Debug reports whether the loop checks who calls: Config.Debug is set, or the race detector is on. Any goroutine may call it.
+func (l *Loop) Debug() bool { return l.debug.on }
 
 // goroutineID reads the number from the stack's first line, "goroutine 18 [running]:". The
 // runtime offers no other way, and rondo wants it for debugging only.

@@ -45,7 +45,7 @@ const (
 // up elsewhere and all addresses of a name are tried, one after the other. The future, which
 // belongs to the connection's loop, has the connection once p has been told ConnectionMade, or a
 // *net.OpError; if several addresses failed, their errors are joined. When ctx ends first the attempt
-// is given up with the context's cause.
+// is given up with the context's cause, and when the future is cancelled, with that reason.
 //
 // The network is "tcp", "tcp4", "tcp6" or "unix". Any goroutine may call Dial. It panics if p is nil.
 func (e *Engine) Dial(ctx context.Context, network, address string, p Protocol) *Future[*Conn] {
@@ -67,6 +67,7 @@ func (cfg Dialer) Dial(ctx context.Context, e *Engine, network, address string, 
 		cfg.Timeout = defaultDialTimeout
 	}
 	d := &dial{cfg: cfg, loop: l, network: network, address: address, proto: p, promise: NewPromise[*Conn](l)}
+	d.promise.SetCanceller(d)
 	l.engine.open.Add(1)
 	ctx, d.cancel = context.WithCancel(ctx)
 	if !l.Post(func() { d.start(ctx) }) {
@@ -275,6 +276,12 @@ func (d *dial) drop() {
 	}
 	d.single.Stop()
 }
+
+// CancelFuture implements Canceller.
+func (d *dial) CancelFuture(reason error) { d.finish(nil, reason) }
+
+// String implements fmt.Stringer.
+func (d *dial) String() string { return "connecting to " + d.address }
 
 // shut implements watcher.
 func (d *dial) shut() { d.finish(nil, ErrEngineClosed) }

@@ -95,10 +95,18 @@ func (e *Engine) perform(fn func(context.Context)) {
 
 // Run runs fn, which may block, on a goroutine of its own, and gives the result to a Future on loop
 // l. Any goroutine may call it. What [Engine.Run] says holds, but that its errors, and a panic as
-// a [*PanicError], are the Future's. (Methods cannot have type parameters; hence two functions.)
+// a [*PanicError], are the Future's. When the Future is cancelled it fails at once, and fn's context ends; what fn still comes to
+// is dropped. (Methods cannot have type parameters; hence two functions.)
 func Run[T any](l *Loop, fn func(ctx context.Context) (T, error)) *Future[T] {
 	p := NewPromise[T](l)
+	b := &blocking[T]{promise: p}
+	p.SetCanceller(b)
 	err := l.engine.Run(func(ctx context.Context) {
+		ctx, stop := b.begin(ctx)
+		if stop == nil {
+			return
+		}
+		defer stop(nil)
 		defer func() {
 			if v := recover(); v != nil {
 				p.Reject(&PanicError{Value: v, Stack: stack()})
@@ -117,3 +125,35 @@ func Run[T any](l *Loop, fn func(ctx context.Context) (T, error)) *Future[T] {
 	}
 	return p.Future()
 }
+
+// blocking is one function given to Run.
+type blocking[T any] struct {
+	promise *Promise[T]
+	mu      sync.Mutex
+	stop    context.CancelCauseFunc // once it has begun
+	reason  error                   // once it was cancelled
+}
+
+// begin makes the function's context; stop is nil if nobody wants the result any more.
+func (b *blocking[T]) begin(parent context.Context) (ctx context.Context, stop context.CancelCauseFunc) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.reason == nil {
+		ctx, b.stop = context.WithCancelCause(parent)
+	}
+	return ctx, b.stop
+}
+
+// CancelFuture implements Canceller.
+func (b *blocking[T]) CancelFuture(reason error) {
+	b.mu.Lock()
+	b.reason = reason
+	if b.stop != nil {
+		b.stop(reason)
+	}
+	b.mu.Unlock()
+	b.promise.RejectOnLoop(reason)
+}
+
+// String implements fmt.Stringer.
+func (b *blocking[T]) String() string { return "blocking work" }

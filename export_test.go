@@ -29,7 +29,13 @@ func Waiting(ln net.Listener) int {
 func SamePlace(a, b Timer) bool { return a.node == b.node }
 
 // Waits is the number of calls of Wait that f keeps.
-func Waits[T any](f *Future[T]) int { return len(f.waits) }
+func Waits[T any](f *Future[T]) int {
+	n := 0
+	for w := f.waiters.first; w != nil; w = w.next {
+		n++
+	}
+	return n
+}
 
 // Timers is the number of timers that wait on l. Only on the loop.
 func (l *Loop) Timers() int { return l.timers.Len() }

@@ -2,37 +2,100 @@ package rondo
 
 import (
 	"context"
-	"slices"
+	"errors"
+	"fmt"
 	"sync/atomic"
 )
 
 // Future is a result that is not there yet. It belongs to a loop: only code on that loop may use it,
-// but for Wait.
+// but for Wait and Loop.
+//
+// A future is settled once, with a result or with an error. Functions that were given to OnDone are
+// then called, tasks that await it go on, and the futures made of it ([Then], Catch, [All] and so on) follow. An
+// error that nobody ever looks at is reported to the engine's log when the future is collected.
 type Future[T any] struct {
-	loop    *Loop
-	done    bool
-	queued  bool // in the loop's queue, to call waiters
-	value   T
-	err     error
-	waiters []func(T, error)
-	waits   []chan struct{} // calls of Wait; closed when done
+	loop      *Loop
+	value     T
+	err       error
+	waiters   waiterList
+	canceller Canceller
+	cancelled error   // the reason given to Cancel
+	failed    *trace  // where the error was given, if nobody was waiting for it there
+	made      *trace  // where the promise was made; in debug builds only
+	unseen    *unseen // set while there is an error that nobody has looked at
+
+	settled atomic.Bool // somebody has given the result, which may be on its way to the loop
+	done    bool        // and it is here
+	ignored bool        // nobody needs to look at the error
 }
 
-// Promise is the other end of a [Future]: who has it can give the result. Any goroutine may use it.
-type Promise[T any] struct {
-	future  Future[T]
-	settled atomic.Bool
-	value   T
-	err     error
+// Promise is the other end of a [Future]: who has it can give the result. Any goroutine may use it, but for
+// the methods that say otherwise.
+type Promise[T any] struct{ future Future[T] }
+
+// A Canceller is told when nobody wants the result of its promise any more.
+type Canceller interface {
+	// CancelFuture is called on the loop, at most once and never after the promise was settled. It should see to it
+	// that the promise is settled soon: until then the future is pending.
+	CancelFuture(reason error)
 }
+
+type cancelFunc func(reason error)
+
+func (f cancelFunc) CancelFuture(reason error) { f(reason) }
 
 // NewPromise makes a promise whose future belongs to l. Any goroutine may call it.
 func NewPromise[T any](l *Loop) *Promise[T] {
-	return &Promise[T]{future: Future[T]{loop: l}}
+	p := new(Promise[T])
+	p.Init(l)
+	return p
+}
+
+// Init makes p, which must be new, a promise whose future belongs to l: for a promise that is kept within
+// another struct and so costs no allocation of its own. Others call [NewPromise].
+func (p *Promise[T]) Init(l *Loop) {
+	p.future.loop = l
+	if l.debug.on {
+		p.future.made = newTrace(1)
+	}
+}
+
+// Resolved is a future that has the result v already. Any goroutine may call it.
+func Resolved[T any](l *Loop, v T) *Future[T] {
+	p := NewPromise[T](l)
+	f := p.Future()
+	f.settled.Store(true)
+	f.value, f.done = v, true
+	return f
+}
+
+// Rejected is a future that has failed already. Any goroutine may call it. It panics if err is nil.
+func Rejected[T any](l *Loop, err error) *Future[T] {
+	f := NewPromise[T](l).Future()
+	f.settled.Store(true)
+	f.err, f.done = mustErr(err), true
+	f.guardError()
+	return f
+}
+
+func mustErr(err error) error {
+	if err == nil {
+		panic("rondo: rejecting a promise needs an error")
+	}
+	return err
 }
 
 // Future returns the promise's future.
 func (p *Promise[T]) Future() *Future[T] { return &p.future }
+
+// OnCancel has fn called, on the loop, when [Future.Cancel] finds the promise pending: nobody wants the result any
+// more. The promise stays pending until it is settled, so fn should see to that; without OnCancel the
+// promise is rejected with the reason. Only before the future is given away, or on the loop.
+func (p *Promise[T]) OnCancel(fn func(reason error)) { p.future.canceller = cancelFunc(fn) }
+
+// SetCanceller is OnCancel for a struct that would not have a function made for it. A Canceller that is a
+// [fmt.Stringer] says what the future is waiting for, too, when it is listed.
+func (p *Promise[T]) SetCanceller(c Canceller) { p.future.canceller = c }
 
 // Resolve gives the result. The first Resolve or Reject counts: it reports whether it was that.
 func (p *Promise[T]) Resolve(v T) bool { return p.settle(v, nil) }
@@ -40,58 +103,82 @@ func (p *Promise[T]) Resolve(v T) bool { return p.settle(v, nil) }
 // Reject gives an error in place of a result. The first Resolve or Reject counts: it reports whether
 // it was that. It panics if err is nil.
 func (p *Promise[T]) Reject(err error) bool {
-	if err == nil {
-		panic("rondo: Promise.Reject needs an error")
-	}
 	var none T
-	return p.settle(none, err)
+	return p.settle(none, mustErr(err))
 }
 
 func (p *Promise[T]) settle(v T, err error) bool {
-	if p.settled.Swap(true) {
+	f := &p.future
+	if f.settled.Swap(true) {
 		return false
 	}
-	p.value, p.err = v, err
-	p.future.loop.add(p) // a loop that has ended has nobody left to tell; Wait sees that it has
+	f.value, f.err = v, err
+	if err != nil {
+		f.failed = newTrace(1) // here, where it happens: the loop could not tell
+	}
+	f.loop.add(p) // a loop that has ended has nobody left to tell; Wait sees that it has
+	return true
+}
+
+// ResolveOnLoop is Resolve for code that runs on the loop: it takes effect at once, without the way through the loop's
+// inbox. Functions given to OnDone are still called later.
+func (p *Promise[T]) ResolveOnLoop(v T) bool {
+	p.future.loop.mustOwn("Promise.ResolveOnLoop", "Promise.Resolve")
+	return p.settleOnLoop(v, nil)
+}
+
+// RejectOnLoop is Reject likewise.
+func (p *Promise[T]) RejectOnLoop(err error) bool {
+	p.future.loop.mustOwn("Promise.RejectOnLoop", "Promise.Reject")
+	var none T
+	return p.settleOnLoop(none, mustErr(err))
+}
+
+func (p *Promise[T]) settleOnLoop(v T, err error) bool {
+	f := &p.future
+	if f.settled.Swap(true) {
+		return false
+	}
+	f.value, f.err = v, err
+	f.complete()
 	return true
 }
 
 // run carries the result onto the loop.
 func (p *Promise[T]) run(l *Loop) {
-	p.future.complete(p.value, p.err)
-	p.future.run(l)
+	before := len(l.queue)
+	p.future.complete()
+	l.todo += len(l.queue) - before // who waits for what was posted need not wait for another turn
 }
 
-// complete is called on the loop.
-func (f *Future[T]) complete(v T, err error) {
-	f.value, f.err, f.done = v, err, true
-	for _, w := range f.waits {
-		close(w)
+// complete is called on the loop, once.
+func (f *Future[T]) complete() {
+	f.done = true
+	f.canceller = nil
+	if f.err != nil {
+		f.guardError()
 	}
-	f.waits = nil
-	f.wake()
+	f.waiters.notify()
 }
 
-func (f *Future[T]) wake() {
-	if len(f.waiters) > 0 && !f.queued {
-		f.queued = true
-		f.loop.queue = append(f.loop.queue, f)
-	}
-}
-
-// run calls the waiters. Those behind one that panics get their turn later, as do those that are
-// added meanwhile.
-func (f *Future[T]) run(*Loop) {
-	f.queued = false
-	if !f.done {
+// guardError sees to it that an error at which nobody looks does not get lost. Who has cancelled the
+// future knows why it has failed, unless that is for another reason.
+func (f *Future[T]) guardError() {
+	if f.waited() || f.ignored || f.cancelled != nil && errors.Is(f.err, f.cancelled) {
 		return
 	}
-	defer f.wake()
-	for range len(f.waiters) {
-		fn := f.waiters[0]
-		f.waiters[0] = nil
-		f.waiters = f.waiters[1:]
-		fn(f.value, f.err)
+	if f.failed == nil {
+		f.failed = newTrace(2)
+	}
+	f.unseen = &unseen{engine: f.loop.engine, err: f.err, failed: f.failed, made: f.made}
+	watch(f, f.unseen)
+}
+
+// see notes that somebody has looked at the error.
+func (f *Future[T]) see() {
+	if f.unseen != nil {
+		f.unseen.looked.Store(true)
+		f.unseen = nil
 	}
 }
 
@@ -108,9 +195,17 @@ func (f *Future[T]) Done() bool {
 func (f *Future[T]) Result() (T, error) {
 	f.loop.mustOwn("Future.Result", "Future.Wait")
 	if !f.done {
-		return f.value, ErrPending
+		var none T
+		return none, ErrPending
 	}
+	f.see()
 	return f.value, f.err
+}
+
+// Err returns the error alone: nil if there is a result, ErrPending before there is one.
+func (f *Future[T]) Err() error {
+	_, err := f.Result()
+	return err
 }
 
 // OnDone has fn called with the result, on the loop, never from within OnDone itself. Functions are
@@ -118,34 +213,74 @@ func (f *Future[T]) Result() (T, error) {
 // ignores the end of its context can outlive, they are not called.
 func (f *Future[T]) OnDone(fn func(T, error)) {
 	f.loop.mustOwn("Future.OnDone", "Future.Wait, or Loop.Post to get onto the loop")
-	f.waiters = append(f.waiters, fn)
-	if f.done {
-		f.wake()
+	c := &callback[T]{future: f, fn: fn}
+	c.waiter.Init(c)
+	f.Watch(&c.waiter)
+}
+
+// callback is a function that OnDone was given.
+type callback[T any] struct {
+	waiter Waiter
+	future *Future[T]
+	fn     func(T, error)
+}
+
+// FutureDone implements Notified.
+func (c *callback[T]) FutureDone() { c.future.loop.queue = append(c.future.loop.queue, c) }
+
+func (c *callback[T]) run(*Loop) { c.fn(c.future.value, c.future.err) }
+
+// Ignore says that nobody needs to look at the future's error: it is not reported.
+func (f *Future[T]) Ignore() {
+	f.loop.mustOwn("Future.Ignore", "Loop.Post to get onto the loop")
+	f.ignored = true
+	f.see()
+}
+
+// Cancel says that the result is not wanted any more, and why; a nil reason is context.Canceled. What works on
+// the promise is told (see [Promise.OnCancel]) and the future settles when it has ended; a promise about which nobody is to be
+// told is rejected with the reason at once. It reports whether it came in time: a future that is settled, or was
+// cancelled before, stays as it is.
+//
+// Whoever shares a future and wants it no longer should not cancel it for all: see [Waiter.Abandon], which
+// the futures made of it use, and task.Await.
+func (f *Future[T]) Cancel(reason error) bool {
+	f.loop.mustOwn("Future.Cancel", "Loop.Post to get onto the loop")
+	if f.cancelled != nil || f.settled.Load() {
+		return false
 	}
+	if reason == nil {
+		reason = context.Canceled
+	}
+	f.cancelled = reason
+	if c := f.canceller; c != nil {
+		f.canceller = nil
+		c.CancelFuture(reason)
+		return true
+	}
+	if f.settled.Swap(true) {
+		return false // another goroutine was quicker: the result is on its way
+	}
+	f.err = reason
+	f.complete()
+	return true
 }
 
 // Wait blocks until the result is there or ctx ends. Any goroutine may call it, but on the future's
 // own loop it returns ErrOnLoop: there it would wait for itself. If the engine is closed before
-// there is a result it returns ErrEngineClosed. When ctx ends, it returns the context's cause.
+// there is a result it returns ErrEngineClosed. When ctx ends, it returns the context's cause; the future goes on.
 func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	var none T
 	if f.loop.onLoop() {
 		return none, ErrOnLoop
 	}
-	done := make(chan struct{})
-	f.loop.add(runFunc(func() {
-		if f.done {
-			close(done)
-		} else {
-			f.waits = append(f.waits, done)
-		}
-	}))
+	w := &wait{done: make(chan struct{})}
+	w.waiter.Init(w)
+	f.loop.add(runFunc(func() { f.Watch(&w.waiter) }))
 	select {
-	case <-done:
+	case <-w.done:
 	case <-ctx.Done():
-		f.loop.add(runFunc(func() { // a wait that is given up leaves nothing behind
-			f.waits = slices.DeleteFunc(f.waits, func(w chan struct{}) bool { return w == done })
-		}))
+		f.loop.add(runFunc(func() { w.waiter.Stop() })) // a wait that is given up leaves nothing behind
 		return none, context.Cause(ctx)
 	case <-f.loop.over:
 		if !f.done { // nobody changes it any more
@@ -153,4 +288,29 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 		}
 	}
 	return f.value, f.err
+}
+
+// wait is a call of Wait.
+type wait struct {
+	waiter Waiter
+	done   chan struct{}
+}
+
+// FutureDone implements Notified.
+func (w *wait) FutureDone() { close(w.done) }
+
+// String says what the future waits for, if that is known, or how it has ended: for lists of what a program is
+// waiting for. Only on the loop.
+func (f *Future[T]) String() string {
+	f.loop.mustOwn("Future.String", "Loop.Post to get onto the loop")
+	switch {
+	case f.done && f.err != nil:
+		return "a future that has failed"
+	case f.done:
+		return "a future that is done"
+	}
+	if s, ok := f.canceller.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("a future of %T", f.value)
 }

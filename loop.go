@@ -26,6 +26,11 @@ type Loop struct {
 
 	freeTimers []*timerNode
 
+	// What upper layers keep here: see stage.go.
+	stages []*Stage
+	locals []any
+	hooks  hooks
+
 	// The present turn. Each phase keeps its place here, so that it goes on behind a callback that
 	// panicked.
 	events  []poller.Event
@@ -38,6 +43,7 @@ type Loop struct {
 	head    int        // how much of queue has run
 	todo    int        // how much more of it this turn may run
 	turns   uint32
+	armed   bool // one of stages has something to do
 	woke    bool // a goroutine that waits for one of this loop's connections can go on
 	drained bool // drain has been asked for
 	stopped bool // this turn is the last
@@ -127,6 +133,7 @@ func (l *Loop) turn() {
 	l.guard((*Loop).expire)
 	l.take()
 	l.guard((*Loop).work)
+	l.guard((*Loop).runStages)
 	l.guard((*Loop).flush)
 	l.yield()
 }
@@ -135,7 +142,7 @@ func (l *Loop) turn() {
 // other times it need not, because the loop will look at its inbox before it waits again.
 func (l *Loop) wait() {
 	until := poller.Immediately
-	if l.head == len(l.queue) {
+	if l.head == len(l.queue) && !l.armed {
 		until = poller.Forever
 		if next, ok := l.timers.Next(); ok {
 			until = next
@@ -349,6 +356,7 @@ func (l *Loop) finish() {
 	l.mu.Unlock()
 	l.take()
 	l.exhaust(len(l.queue) - l.head + lastWork)
+	l.call(l.hooks.end)
 	_ = l.poller.Shut()
 	close(l.over)
 	l.engine.loops.Done()
@@ -356,9 +364,10 @@ func (l *Loop) finish() {
 
 // exhaust works until nothing is left, or so much is done.
 func (l *Loop) exhaust(left int) {
-	for l.take(); l.todo > 0 && left > 0; l.take() {
-		left -= l.todo
+	for l.take(); (l.todo > 0 || l.armed) && left > 0; l.take() {
+		left -= max(l.todo, 1)
 		l.guard((*Loop).work)
+		l.guard((*Loop).runStages)
 		l.guard((*Loop).flush)
 	}
 }

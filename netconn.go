@@ -385,7 +385,9 @@ func (cfg Dialer) DialContext(ctx context.Context, e *Engine, network, address s
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n := newNetConn()
-	if _, err := cfg.Dial(ctx, e, network, address, n).Wait(ctx); err != nil {
+	dial := cfg.Dial(ctx, e, network, address, n)
+	if _, err := dial.Wait(ctx); err != nil {
+		dial.loop.Post(dial.Ignore)           // who has ended ctx knows why it will fail
 		_ = n.Close()                         // it may have been made in the same moment
 		if _, ok := err.(*net.OpError); !ok { //nolint:errorlint // only to not wrap twice
 			err = &net.OpError{Op: "dial", Net: network, Addr: name(address), Err: err}

@@ -1,0 +1,135 @@
+package rondo
+
+import "sync/atomic"
+
+// This file is for layers that live on loops as the engine does: package task is one. Programs rarely need it.
+
+// Stage is work that a loop does in each turn in which there is some, after posted work and before it sends what was
+// written: for a layer that collects what it has to do and does it all at once.
+type Stage struct {
+	loop  *Loop
+	fn    func()
+	armed bool
+}
+
+// NewStage adds a stage to the loop. fn is called on the loop, once for each turn in which the stage is
+// armed. Only on the loop.
+func (l *Loop) NewStage(fn func()) *Stage {
+	l.mustOwn("Loop.NewStage", "Loop.Post to get onto the loop")
+	s := &Stage{loop: l, fn: fn}
+	l.stages = append(l.stages, s)
+	return s
+}
+
+// Arm has the stage's function called in this turn if its time has not passed, else in the next one, before which
+// the loop does not wait. Only on the loop.
+func (s *Stage) Arm() { s.armed, s.loop.armed = true, true }
+
+// runStages is a phase of the turn. What a stage arms again is for the next turn.
+func (l *Loop) runStages() {
+	if !l.armed {
+		return
+	}
+	again := false
+	for _, s := range l.stages {
+		if s.armed {
+			s.armed = false
+			s.fn()
+			again = again || s.armed
+		}
+	}
+	l.armed = again
+}
+
+// Runner is work for a loop, where a function would have to be made for it.
+type Runner interface {
+	// Run is called on the loop.
+	Run(l *Loop)
+}
+
+// Call is a Runner on its way to a loop. It is kept in the Runner's own struct, so that posting it costs no
+// allocation, and must not be posted again before it has run.
+type Call struct{ to Runner }
+
+// PostCall has r.Run called on the loop as Post has a function called, by way of c. Any goroutine may call it.
+func (l *Loop) PostCall(c *Call, r Runner) bool {
+	c.to = r
+	return l.add(c)
+}
+
+func (c *Call) run(l *Loop) { c.to.Run(l) }
+
+// Local is a value of which each loop has its own: what a layer keeps on a loop.
+type Local[T any] struct {
+	index int
+	make  func(*Loop) *T
+}
+
+var locals atomic.Int64
+
+// NewLocal makes a Local whose values are made by make, on their loop, when they are first asked for. Call it for a
+// package's variable: it is never freed.
+func NewLocal[T any](make func(*Loop) *T) *Local[T] {
+	return &Local[T]{int(locals.Add(1)) - 1, make}
+}
+
+// On is the value of loop l. Only on that loop.
+func (k *Local[T]) On(l *Loop) *T {
+	if k.index < len(l.locals) {
+		if v, ok := l.locals[k.index].(*T); ok {
+			return v
+		}
+	}
+	l.mustOwn("Local.On", "Loop.Post to get onto the loop")
+	for len(l.locals) <= k.index {
+		l.locals = append(l.locals, nil)
+	}
+	v := k.make(l)
+	l.locals[k.index] = v
+	return v
+}
+
+// hooks are functions to be called as the engine comes to its end.
+type hooks struct {
+	drain, stop, end []func()
+}
+
+// OnDrain has fn called, on the loop, when Engine.Shutdown begins: work that goes on without end should come to one
+// now. Engine.Close does not call it. Only on the loop, as the other two.
+func (l *Loop) OnDrain(fn func()) {
+	l.mustOwn("Loop.OnDrain", "Loop.Post to get onto the loop")
+	l.hooks.drain = append(l.hooks.drain, fn)
+}
+
+// OnStop has fn called, on the loop, when the engine no longer waits for anything: its connections have ended, no
+// event and no timer will come, and what is still waiting must end now.
+func (l *Loop) OnStop(fn func()) {
+	l.mustOwn("Loop.OnStop", "Loop.Post to get onto the loop")
+	l.hooks.stop = append(l.hooks.stop, fn)
+}
+
+// OnEnd has fn called, on the loop, when all else has been: it is the last that the loop does.
+func (l *Loop) OnEnd(fn func()) {
+	l.mustOwn("Loop.OnEnd", "Loop.Post to get onto the loop")
+	l.hooks.end = append(l.hooks.end, fn)
+}
+
+// call calls each of fns, whether or not the one before has panicked.
+func (l *Loop) call(fns []func()) {
+	for _, fn := range fns {
+		l.attempt(func(*Loop) { fn() })
+	}
+}
+
+// Draining reports whether the engine has begun to shut down. Only on the loop.
+func (l *Loop) Draining() bool { return l.drained }
+
+// Stopping reports whether the engine no longer waits for anything. Only on the loop.
+func (l *Loop) Stopping() bool { return l.stopped }
+
+// Hold keeps Engine.Shutdown waiting until Release is called, as an open connection does; until its context ends. Only on the
+// loop.
+func (l *Loop) Hold() { l.engine.open.Add(1) }
+
+// Release ends one Hold.
+func (l *Loop) Release() { l.engine.release() }
