@@ -187,6 +187,9 @@ func (e *Engine) Conns() int {
 // Done is closed when the engine has ended: all its loops have.
 func (e *Engine) Done() <-chan struct{} { return e.done }
 
+// Logger is where the engine reports what no caller can be told: Config.Logger, or slog.Default().
+func (e *Engine) Logger() *slog.Logger { return e.config.Logger }
+
 // Poller is the name of the poller that the loops use.
 func (e *Engine) Poller() string { return e.all[0].poller.Name() }
 

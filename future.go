@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -18,11 +19,8 @@ type Future[T any] struct {
 	value     T
 	err       error
 	waiters   waiterList
-	canceller Canceller
-	cancelled error   // the reason given to Cancel
-	failed    *trace  // where the error was given, if nobody was waiting for it there
-	made      *trace  // where the promise was made; in debug builds only
-	unseen    *unseen // set while there is an error that nobody has looked at
+	canceller Canceller // told of Cancel; then a *cancelled, if Cancel was called
+	report    *report   // what is to be said of an error that nobody looks at, if anything
 
 	settled atomic.Bool // somebody has given the result, which may be on its way to the loop
 	done    bool        // and it is here
@@ -42,6 +40,12 @@ type Canceller interface {
 
 type cancelFunc func(reason error)
 
+// cancelled is in the place of the canceller of a future that was cancelled.
+type cancelled struct{ reason error }
+
+// CancelFuture implements Canceller.
+func (*cancelled) CancelFuture(error) {}
+
 func (f cancelFunc) CancelFuture(reason error) { f(reason) }
 
 // NewPromise makes a promise whose future belongs to l. Any goroutine may call it.
@@ -56,7 +60,7 @@ func NewPromise[T any](l *Loop) *Promise[T] {
 func (p *Promise[T]) Init(l *Loop) {
 	p.future.loop = l
 	if l.debug.on {
-		p.future.made = newTrace(1)
+		p.future.report = &report{made: newTrace(1)}
 	}
 }
 
@@ -114,7 +118,7 @@ func (p *Promise[T]) settle(v T, err error) bool {
 	}
 	f.value, f.err = v, err
 	if err != nil {
-		f.failed = newTrace(1) // here, where it happens: the loop could not tell
+		f.place(1) // here, where it happens: the loop could not tell
 	}
 	f.loop.add(p) // a loop that has ended has nobody left to tell; Wait sees that it has
 	return true
@@ -154,31 +158,42 @@ func (p *Promise[T]) run(l *Loop) {
 // complete is called on the loop, once.
 func (f *Future[T]) complete() {
 	f.done = true
-	f.canceller = nil
 	if f.err != nil {
 		f.guardError()
 	}
+	f.canceller = nil
 	f.waiters.notify()
 }
 
 // guardError sees to it that an error at which nobody looks does not get lost. Who has cancelled the
 // future knows why it has failed, unless that is for another reason.
 func (f *Future[T]) guardError() {
-	if f.waited() || f.ignored || f.cancelled != nil && errors.Is(f.err, f.cancelled) {
+	c, ok := f.canceller.(*cancelled)
+	if f.waited() || f.ignored || ok && errors.Is(f.err, c.reason) {
+		f.report = nil
 		return
 	}
-	if f.failed == nil {
-		f.failed = newTrace(2)
+	if f.report == nil || f.report.failed == nil {
+		f.place(2)
 	}
-	f.unseen = &unseen{engine: f.loop.engine, err: f.err, failed: f.failed, made: f.made}
-	watch(f, f.unseen)
+	r := f.report
+	r.engine, r.err = f.loop.engine, f.err
+	runtime.AddCleanup(f, (*report).tell, r)
+}
+
+// place notes where an error was given, skipping so many callers.
+func (f *Future[T]) place(skip int) {
+	if f.report == nil {
+		f.report = new(report)
+	}
+	f.report.failed = newTrace(skip + 1)
 }
 
 // see notes that somebody has looked at the error.
 func (f *Future[T]) see() {
-	if f.unseen != nil {
-		f.unseen.looked.Store(true)
-		f.unseen = nil
+	if r := f.report; r != nil && f.done {
+		r.looked.Store(true)
+		f.report = nil
 	}
 }
 
@@ -246,16 +261,16 @@ func (f *Future[T]) Ignore() {
 // the futures made of it use, and task.Await.
 func (f *Future[T]) Cancel(reason error) bool {
 	f.loop.mustOwn("Future.Cancel", "Loop.Post to get onto the loop")
-	if f.cancelled != nil || f.settled.Load() {
+	before := f.canceller
+	if _, ok := before.(*cancelled); ok || f.settled.Load() {
 		return false
 	}
 	if reason == nil {
 		reason = context.Canceled
 	}
-	f.cancelled = reason
-	if c := f.canceller; c != nil {
-		f.canceller = nil
-		c.CancelFuture(reason)
+	f.canceller = &cancelled{reason}
+	if before != nil {
+		before.CancelFuture(reason)
 		return true
 	}
 	if f.settled.Swap(true) {

@@ -1,9 +1,6 @@
 package rondo
 
-import (
-	"errors"
-	"iter"
-)
+import "errors"
 
 // ErrNoFutures is the error of First and FirstSuccess of no futures at all: there is nothing that could come.
 var ErrNoFutures = errors.New("rondo: there are no futures to wait for")
@@ -90,24 +87,19 @@ func FirstSuccess[T any](l *Loop, fs ...*Future[T]) *Future[T] {
 
 // AsCompleted are futures of what fs come to, in the order in which they do: the first of them is done when any of fs is,
 // the second with the next, and so on. They do not fail: errors are in the outcomes. Cancelling one
-// does nothing to fs.
-func AsCompleted[T any](l *Loop, fs ...*Future[T]) iter.Seq[*Future[Outcome[T]]] {
+// does nothing to fs; abandon cancels those that are still pending, unless somebody else waits for them.
+func AsCompleted[T any](l *Loop, fs ...*Future[T]) (completed []*Future[Outcome[T]], abandon func(reason error)) {
 	places := make([]Promise[Outcome[T]], len(fs))
 	for i := range places {
 		places[i].Init(l)
+		completed = append(completed, places[i].Future())
 	}
 	next := 0
-	newJoin(l, fs, func(j *join[T, struct{}], i int) {
+	j := newJoin(l, fs, func(j *join[T, struct{}], i int) {
 		places[next].ResolveOnLoop(Outcome[T]{i, j.fs[i].value, j.fs[i].err})
 		next++
 	})
-	return func(yield func(*Future[Outcome[T]]) bool) {
-		for i := range places {
-			if !yield(places[i].Future()) {
-				return
-			}
-		}
-	}
+	return completed, j.abandon
 }
 
 // join waits for many futures. It runs none of its user's code, so it works at once and needs no turn in the queue.

@@ -1,6 +1,9 @@
 package rondo
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // This file is for layers that live on loops as the engine does: package task is one. Programs rarely need it.
 
@@ -41,23 +44,23 @@ func (l *Loop) runStages() {
 	l.armed = again
 }
 
-// Runner is work for a loop, where a function would have to be made for it.
+// Runner is work for a loop that is a value rather than a function.
 type Runner interface {
 	// Run is called on the loop.
 	Run(l *Loop)
 }
 
-// Call is a Runner on its way to a loop. It is kept in the Runner's own struct, so that posting it costs no
-// allocation, and must not be posted again before it has run.
-type Call struct{ to Runner }
+// call is a Runner on its way to the loop.
+type call struct{ to Runner }
 
-// PostCall has r.Run called on the loop as Post has a function called, by way of c. Any goroutine may call it.
-func (l *Loop) PostCall(c *Call, r Runner) bool {
-	c.to = r
-	return l.add(c)
-}
+func (c *call) run(l *Loop) { c.to.Run(l) }
 
-func (c *Call) run(l *Loop) { c.to.Run(l) }
+// PostRunner has r.Run called on the loop as Post has a function called. Any goroutine may call it.
+func (l *Loop) PostRunner(r Runner) bool { return l.add(&call{r}) }
+
+// Elapsed is the loop's clock as the time since its zero, a moment before the engine was made: cheaper than Now where only
+// differences count. Any goroutine may call it.
+func (l *Loop) Elapsed() time.Duration { return time.Duration(l.poller.Now()) }
 
 // Local is a value of which each loop has its own: what a layer keeps on a loop.
 type Local[T any] struct {

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// unseen is the error of a future at which nobody has looked yet. It knows nothing of the future, which it
+// report is what is said of the error of a future at which nobody has looked. It knows nothing of the future, which it
 // outlives: when that is collected and still nobody has looked, nobody can any more.
-type unseen struct {
+type report struct {
 	looked atomic.Bool
 	engine *Engine
 	err    error
@@ -18,18 +18,15 @@ type unseen struct {
 	made   *trace // where the promise was made; in debug builds only
 }
 
-// watch has u reported when f is collected, unless somebody looks before.
-func watch[T any](f *Future[T], u *unseen) { runtime.AddCleanup(f, (*unseen).report, u) }
-
-func (u *unseen) report() {
-	if u.looked.Load() {
+func (r *report) tell() {
+	if r.looked.Load() {
 		return
 	}
-	args := []any{"error", u.err, "failed", u.failed.String()}
-	if u.made != nil {
-		args = append(args, "made", u.made.String())
+	args := []any{"error", r.err, "failed", r.failed.String()}
+	if r.made != nil {
+		args = append(args, "made", r.made.String())
 	}
-	u.engine.config.Logger.Error("rondo: nobody looked at the error of a future", args...)
+	r.engine.config.Logger.Error("rondo: nobody looked at the error of a future", args...)
 }
 
 // trace is where something happened, kept cheaply: it is put into words only if it must be shown.

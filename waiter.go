@@ -39,6 +39,14 @@ func (w *Waiter) Init(to Notified) { w.to = to }
 // Waiting reports whether there is a future that w waits for.
 func (w *Waiter) Waiting() bool { return w.on != nil }
 
+// String says what is waited for.
+func (w *Waiter) String() string {
+	if w.on == nil {
+		return "nothing"
+	}
+	return w.on.String()
+}
+
 // Stop ends the waiting. It reports whether there was any: false means that FutureDone was called, or
 // that Watch was not.
 func (w *Waiter) Stop() bool {

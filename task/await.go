@@ -1,0 +1,95 @@
+package task
+
+import (
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// Await waits for f and returns what it comes to. A future that is done is not waited for: the task goes on at once. If
+// the task is cancelled meanwhile, Await returns the reason, and f is cancelled with the same unless somebody else
+// waits for it (see [Shield]). If both come in the same turn of the loop, what came first counts, and the cancellation, if it was the
+// second, is delivered by the next wait. A future may belong to another loop.
+func Await[T any](t *Task, f *rondo.Future[T]) (T, error) {
+	if !t.fiber.pending && f.Loop() == t.fiber.sched.loop && f.Done() {
+		return f.Result()
+	}
+	return await(t, f)
+}
+
+func await[T any](t *Task, f *rondo.Future[T]) (T, error) {
+	f = rondo.Transfer(f, t.Loop())
+	if reason := t.fiber.await(f); reason != nil {
+		var none T
+		return none, reason
+	}
+	return f.Result()
+}
+
+// await waits until f, which belongs to the task's loop, is done.
+func (f *fiber) await(a rondo.Awaitable) error {
+	if reason := f.checkpoint(); reason != nil {
+		return reason
+	}
+	if a.Done() {
+		return nil
+	}
+	a.Watch(&f.worker.waiter)
+	return f.park((*awaiting)(f.worker))
+}
+
+// awaiting is a coroutine that waits for a future, as what it is parked on.
+type awaiting worker
+
+// Abandon implements Parking.
+func (a *awaiting) Abandon(reason error) { a.waiter.Abandon(reason) }
+
+// String implements Parking.
+func (a *awaiting) String() string { return a.waiter.String() }
+
+// Sleep waits until d has passed. It returns nil, or the reason if the task is cancelled before. A d of zero or
+// less is a [Yield]. What is said of the loop's timers ([rondo.Loop.After]) holds.
+func Sleep(t *Task, d time.Duration) error {
+	if d <= 0 {
+		return Yield(t)
+	}
+	f := t.fiber
+	if reason := f.checkpoint(); reason != nil {
+		return reason
+	}
+	w := f.worker
+	if w.alarm == nil {
+		w.alarm = &alarm{wake: func() { w.fiber.unpark() }}
+	}
+	w.alarm.timer = f.sched.loop.After(d, w.alarm.wake)
+	return f.park(w.alarm)
+}
+
+// alarm is what wakes the tasks of one coroutine that sleep.
+type alarm struct {
+	timer rondo.Timer
+	wake  func() // for timer
+}
+
+// Abandon implements Parking.
+func (a *alarm) Abandon(error) { a.timer.Stop() }
+
+// String implements Parking.
+func (a *alarm) String() string { return "sleep" }
+
+// Yield lets the other tasks that are ready run, and the loop look after the network now and then, before the task
+// goes on: a task that computes for long calls it once a millisecond or so. It returns nil, or the reason if the task was
+// cancelled.
+func Yield(t *Task) error {
+	f := t.fiber
+	if reason := f.checkpoint(); reason != nil {
+		return reason
+	}
+	s := f.sched
+	if s.first == nil || s.hasWorkedEnough() {
+		s.left = 0 // it is the loop's turn
+	}
+	s.ready(f)
+	f.suspend()
+	return f.checkpoint()
+}

@@ -1,0 +1,119 @@
+package task_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/task"
+)
+
+// inTask runs fn in a task of an engine of its own.
+func inTask(b *testing.B, fn func(t *task.Task)) {
+	b.Helper()
+	e, err := rondo.New(rondo.Config{Loops: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Close()
+	_, err = task.Go(e.Loop(), func(t *task.Task) (struct{}, error) { fn(t); return struct{}{}, nil }).Wait(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkAwaitReady(b *testing.B) {
+	b.ReportAllocs()
+	inTask(b, func(t *task.Task) {
+		f := rondo.Resolved(t.Loop(), 1)
+		for b.Loop() {
+			task.Await(t, f)
+		}
+	})
+}
+
+func BenchmarkSwitch(b *testing.B) {
+	b.Run("task", func(b *testing.B) {
+		b.ReportAllocs()
+		inTask(b, func(t *task.Task) {
+			done := false
+			other := task.Spawn(t, func(t *task.Task) (int, error) {
+				for !done {
+					task.Yield(t)
+				}
+				return 0, nil
+			})
+			for b.Loop() {
+				task.Yield(t)
+			}
+			done = true
+			task.Await(t, other)
+		})
+	})
+	b.Run("goroutine", func(b *testing.B) {
+		b.ReportAllocs()
+		x, y := make(chan int), make(chan int)
+		go func() {
+			for v := range x {
+				y <- v
+			}
+		}()
+		for b.Loop() {
+			x <- 1
+			<-y
+		}
+		close(x)
+	})
+}
+
+func BenchmarkStartEnd(b *testing.B) {
+	fn := func(t *task.Task) (int, error) { return 1, nil }
+	b.Run("task", func(b *testing.B) {
+		b.ReportAllocs()
+		inTask(b, func(t *task.Task) {
+			for b.Loop() {
+				task.Await(t, task.Spawn(t, fn))
+			}
+		})
+	})
+	b.Run("goroutine", func(b *testing.B) {
+		b.ReportAllocs()
+		ch := make(chan int, 1)
+		for b.Loop() {
+			go func() { ch <- 1 }()
+			<-ch
+		}
+	})
+}
+
+func BenchmarkParked(b *testing.B) {
+	const n = 100_000
+	memory := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapInuse + m.StackInuse
+	}
+	for range b.N {
+		inTask(b, func(t *task.Task) {
+			p := rondo.NewPromise[int](t.Loop())
+			before := memory()
+			fs := make([]*rondo.Future[int], 0, n)
+			for range n {
+				fs = append(fs, task.Spawn(t, func(t *task.Task) (int, error) { return task.Await(t, p.Future()) }))
+			}
+			for range 200 {
+				task.Yield(t)
+			}
+			b.ReportMetric(float64(memory()-before)/n, "B/task")
+			p.ResolveOnLoop(1)
+			for _, f := range fs {
+				if v, err := task.Await(t, f); v != 1 || err != nil {
+					b.Fatal(v, err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,153 @@
+package task
+
+import (
+	"iter"
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// fiber is a task as the scheduler sees it: what there is of it while it is not running. All of it belongs to the loop.
+type fiber struct {
+	sched  *scheduler // nil until it is on the loop
+	worker *worker    // the coroutine it runs on; nil before and after
+	runs   runnable
+	scope  *scope // the innermost
+	group  *Group // whose child it is; nil if none
+
+	next, prev *fiber  // in scheduler.live
+	behind     *fiber  // in scheduler.first
+	name       *string // given by SetName
+	id, parent uint64
+	place      int32 // in group
+	insisted   int16 // waits since its engine has stopped
+	pending    bool  // some scope has a cancellation to deliver
+}
+
+// Parking is what a task waits for, as those see it who build things to wait for: see [Task.Park].
+type Parking interface {
+	// Abandon is called on the loop when the task is cancelled while it waits: take it out of whatever line it stands in, so
+	// that Unpark is not called. It may tell what was waited for that nobody wants it now.
+	Abandon(reason error)
+	// String says what is waited for, for lists of tasks: "a lock", "an item of queue x".
+	String() string
+}
+
+// Park stops the task until somebody calls Unpark. It returns nil then, or, if the task is cancelled before that, the reason, and on has been told
+// by Abandon. A cancellation that waits to be delivered is returned at once, without a call of Abandon. It is what locks,
+// queues and streams are made of: a program that has those needs it rarely.
+func (t *Task) Park(on Parking) error {
+	f := t.fiber
+	if f.pending {
+		if reason := f.deliver(); reason != nil {
+			return reason
+		}
+	}
+	return f.park(on)
+}
+
+// Unpark lets a task go on that waits in Park: it is what ends the wait, so it must be called once for each Park that was not
+// abandoned. The task runs later in the present turn of the loop. Only on the loop.
+func (t *Task) Unpark() { t.fiber.unpark() }
+
+func (f *fiber) park(on Parking) error {
+	w := f.worker
+	w.on, w.since = on, f.sched.clock()
+	f.suspend()
+	reason := w.woken
+	w.woken = nil
+	return reason
+}
+
+func (f *fiber) unpark() {
+	if f.worker == nil || f.worker.on == nil {
+		panic("task: Unpark of a task that is not parked")
+	}
+	f.worker.on = nil
+	f.sched.ready(f)
+}
+
+// suspend stops the coroutine until the scheduler resumes it. A task that the loop has resumed does not give up its
+// place on the processor at once: as long as others are ready it resumes them itself, which saves half of the switches, and if
+// its own turn comes meanwhile it needs none at all.
+func (f *fiber) suspend() {
+	s, w := f.sched, f.worker
+	for !w.nested {
+		next := s.take()
+		if next == f {
+			return
+		}
+		if next == nil {
+			break
+		}
+		s.resume(next)
+	}
+	if !w.yield(struct{}{}) {
+		panic(errKilled)
+	}
+}
+
+// worker is a coroutine that runs one task after the other.
+type worker struct {
+	sched  *scheduler
+	fiber  *fiber // the task that it runs; nil while it is idle
+	next   func() (struct{}, bool)
+	stop   func()
+	yield  func(struct{}) bool
+	idle   *worker // in scheduler.idle
+	nested bool    // resumed by another task, and not by the loop
+	exited bool    // by runtime.Goexit
+
+	// The present wait.
+	on     Parking       // nil: there is none
+	woken  error         // what it returns
+	since  time.Duration // when it began, on the loop's clock, as of the turn
+	waiter rondo.Waiter
+	alarm  *alarm // made when it is needed
+
+	goroutine *string // its number, for the watchdog; nil without one
+}
+
+// FutureDone implements rondo.Notified.
+func (w *worker) FutureDone() { w.fiber.unpark() }
+
+func newWorker(s *scheduler) *worker {
+	w := &worker{sched: s}
+	w.waiter.Init(w)
+	w.next, w.stop = iter.Pull(w.work)
+	return w
+}
+
+// work is the coroutine.
+func (w *worker) work(yield func(struct{}) bool) {
+	w.sched.loop.EnterCoroutine()
+	defer w.sched.loop.LeaveCoroutine()
+	w.yield = yield
+	if w.sched.watch != nil {
+		id := ownGoroutine()
+		w.goroutine = &id
+		w.sched.watch.enter(w)
+	}
+	for {
+		w.runOne()
+		w.fiber = nil
+		if !w.sched.keep(w) || !yield(struct{}{}) {
+			return
+		}
+	}
+}
+
+// runOne runs one task. It deals with runtime.Goexit, which would end whoever has resumed this coroutine as well: it
+// stays here, in the midst of its end, until the scheduler has a goroutine to spare for that.
+func (w *worker) runOne() {
+	returned := false
+	defer func() {
+		if !returned {
+			w.exited = true
+			w.fiber.runs.end(errGoexit)
+			w.yield(struct{}{})
+		}
+	}()
+	w.fiber.runs.run()
+	returned = true
+}

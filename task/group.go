@@ -1,0 +1,176 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rondo-go/rondo"
+)
+
+// Group is a block of a task in which other tasks run: its children. See [WithGroup].
+type Group struct {
+	task     *Task // the block's
+	children []*fiber
+	errs     []error
+	reason   error // why the children were cancelled; nil if they were not
+	waiting  bool  // the block's task is parked, for the last child to end
+	closed   bool  // it takes no more children
+}
+
+// errLeft is the reason for which futures are cancelled when a loop over AsCompleted is left.
+var errLeft = errors.New("task: the loop over AsCompleted was left")
+
+// ErrGroupClosed is the error of a task started in a group whose block has ended.
+var ErrGroupClosed = errors.New("task: the group has ended")
+
+// SiblingError is the reason for which the tasks of a group are cancelled when one of them has failed.
+type SiblingError struct{ Err error } // what that one returned
+
+func (e *SiblingError) Error() string {
+	return fmt.Sprintf("task: cancelled because another task of its group failed: %v", e.Err)
+}
+
+// Unwrap gives the error of the task that failed.
+func (e *SiblingError) Unwrap() error { return e.Err }
+
+// WithGroup runs fn, in which tasks can be started with [Group.Go] and [GoIn], and returns when fn and all of these have
+// ended: none outlives the block. (asyncio's TaskGroup, Trio's nursery.)
+//
+// The first error, fn's own or a child's, cancels all the others with a [*SiblingError]. WithGroup returns all errors, joined, the
+// first one first; what is only that cancellation is left out. A panic of a child is an error like others; fn's own goes on
+// when the children have ended. If the task is cancelled from without, so are fn and the children,
+// with the same reason, and that is among the errors.
+func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
+	g := &Group{task: t.enter()}
+	returned := false
+	defer func() {
+		if !returned { // fn panics
+			g.cancel(&SiblingError{errors.New("the block of the group panicked")})
+			g.finish()
+		}
+	}()
+	err := fn(g.task, g)
+	returned = true
+	if r := g.task.outerReason(err); r != nil { // the whole task is cancelled, so the children are for the same reason
+		g.errs = append(g.errs, err)
+		g.cancel(r)
+	} else {
+		g.note(err)
+	}
+	g.finish()
+	return errors.Join(g.errs...)
+}
+
+// outerReason is why the task was cancelled from outside of this block, if err says so.
+func (s *scope) outerReason(err error) error {
+	for o := s.outer; o != nil && err != nil; o = o.outer {
+		if r := o.reason(); r != nil && errors.Is(err, r) {
+			return r
+		}
+	}
+	return nil
+}
+
+// finish waits for the children, however often it is cancelled: they are told, and do end.
+func (g *Group) finish() {
+	f := g.task.fiber
+	f.scope = g.task.outer
+	defer g.task.close() // as a context it lasts as long as the children
+	reason := f.checkpoint()
+	for {
+		if reason != nil {
+			g.cancel(reason)
+			g.errs = append(g.errs, reason)
+		}
+		if len(g.children) == 0 {
+			break
+		}
+		g.waiting = true
+		reason = f.park(g)
+		g.waiting = false
+	}
+	g.closed = true
+}
+
+// Go starts a child. It begins once the task waits. If it fails the others are cancelled. Only within the block, or in
+// another child of the group.
+func (g *Group) Go(fn func(t *Task) error) {
+	GoIn(g, func(t *Task) (struct{}, error) { return struct{}{}, fn(t) })
+}
+
+// GoIn starts a child whose result is wanted: see [Group.Go]. (Methods cannot have type parameters; hence a function.)
+func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] {
+	l := g.task.Loop()
+	l.MustOwn("Group.Go", "Loop.Post to get onto the loop")
+	if g.closed {
+		return rondo.Rejected[T](l, ErrGroupClosed)
+	}
+	b := newBody(l, fn)
+	b.promise.Future().Ignore() // the group looks at it
+	b.fiber.parent = g.task.fiber.id
+	b.fiber.group, b.fiber.place = g, int32(len(g.children))
+	b.task.set().values = context.WithoutCancel(g.task)
+	g.children = append(g.children, &b.fiber)
+	g.task.fiber.sched.start(&b.fiber)
+	if g.reason != nil {
+		b.task.cancel(&b.fiber, g.reason)
+	}
+	return b.promise.Future()
+}
+
+// Len is the number of children that have not ended. Only on the loop.
+func (g *Group) Len() int { return len(g.children) }
+
+// Cancel cancels the block's function and all children with a reason; nil is context.Canceled. That they end with it is
+// not an error of the group. Only on the loop.
+func (g *Group) Cancel(reason error) {
+	g.task.Loop().MustOwn("Group.Cancel", "Loop.Post to get onto the loop")
+	if reason == nil {
+		reason = errCancelled
+	}
+	g.cancel(reason)
+}
+
+// ended is called when a child has.
+func (g *Group) ended(f *fiber, err error) {
+	last := len(g.children) - 1
+	g.children[f.place] = g.children[last]
+	g.children[f.place].place = f.place
+	g.children[last] = nil
+	g.children = g.children[:last]
+	g.note(err)
+	if last == 0 && g.waiting {
+		g.task.fiber.unpark()
+	}
+}
+
+// note keeps an error, and if it is the first, cancels what is left.
+func (g *Group) note(err error) {
+	if err == nil || g.reason != nil && errors.Is(err, g.reason) {
+		return
+	}
+	g.errs = append(g.errs, err)
+	g.cancel(&SiblingError{err})
+}
+
+func (g *Group) cancel(reason error) {
+	if g.reason != nil {
+		return
+	}
+	g.reason = reason
+	for _, child := range g.children {
+		child.root().cancel(child, reason)
+	}
+	g.task.cancel(g.task.fiber, reason)
+}
+
+// Abandon implements Parking: the task that waits for its children is cancelled.
+func (g *Group) Abandon(error) {}
+
+// String implements Parking.
+func (g *Group) String() string {
+	return fmt.Sprintf("the end of %d tasks of a group", len(g.children))
+}
+
+var errCancelled = errors.New("task: the group was cancelled")

@@ -1,0 +1,236 @@
+package task
+
+import (
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// scheduler runs the tasks of one loop, in the order in which they become ready.
+type scheduler struct {
+	loop    *rondo.Loop
+	stage   *rondo.Stage
+	first   *fiber // ready to run, linked by behind
+	last    *fiber
+	running *fiber
+	active  bool // in batch
+	left    int  // tasks that this batch may still resume
+	yields  uint8
+
+	live   *fiber // all that have not ended, the latest first
+	count  int
+	lastID uint64
+
+	idle     *worker // coroutines without a task
+	idles    int
+	now      time.Duration // the loop's clock in this batch; 0: it was not read yet
+	stopping bool          // the engine no longer waits for anything
+	watch    *watchdog
+}
+
+const (
+	// Tasks that one turn of the loop resumes, so that tasks which keep each other busy leave time for the network.
+	batchBudget = 1024
+	// How long tasks that yield to each other may keep the network waiting, and how often the clock is read for it: the tasks
+	// compute, and nobody knows for how long.
+	batchTime   = 500 * time.Microsecond
+	yieldsATime = 16
+	// Coroutines that are kept for the next tasks: some 3 MB.
+	maxIdle = 1024
+	// Waits that a task may begin after its engine has stopped, each of which fails at once. It is ended then.
+	maxInsisted = 1000
+)
+
+var schedulers = rondo.NewLocal(newScheduler)
+
+func newScheduler(l *rondo.Loop) *scheduler {
+	s := &scheduler{loop: l}
+	s.stage = l.NewStage(s.batch)
+	if l.Debug() {
+		s.watch = newWatchdog(l)
+	}
+	l.OnStop(s.stop)
+	l.OnEnd(s.end)
+	return s
+}
+
+// start makes a task one of this loop's.
+func (s *scheduler) start(f *fiber) {
+	s.lastID++
+	f.sched, f.id = s, s.lastID
+	if f.next = s.live; f.next != nil {
+		f.next.prev = f
+	}
+	s.live = f
+	if s.count++; s.count == 1 {
+		s.loop.Hold()
+	}
+	if s.stopping {
+		f.runs.end(rondo.ErrEngineClosed)
+		return
+	}
+	s.ready(f)
+}
+
+// ended takes a task out.
+func (f *fiber) ended(err error) {
+	s := f.sched
+	if f.prev != nil {
+		f.prev.next = f.next
+	} else {
+		s.live = f.next
+	}
+	if f.next != nil {
+		f.next.prev = f.prev
+	}
+	f.next, f.prev = nil, nil
+	if s.count--; s.count == 0 {
+		s.loop.Release()
+	}
+	if f.group != nil {
+		f.group.ended(f, err)
+	}
+}
+
+// ready has a task resumed in its turn.
+func (s *scheduler) ready(f *fiber) {
+	f.behind = nil
+	if s.first == nil {
+		s.first = f
+	} else {
+		s.last.behind = f
+	}
+	s.last = f
+	if !s.active {
+		s.stage.Arm()
+	}
+}
+
+// take is the next task to be resumed, nil if there is none or this turn of the loop has had its share.
+func (s *scheduler) take() *fiber {
+	f := s.first
+	if f == nil || s.left <= 0 {
+		return nil
+	}
+	s.left--
+	s.first = f.behind
+	return f
+}
+
+// batch is the loop's stage.
+func (s *scheduler) batch() {
+	s.active, s.left, s.now = true, batchBudget, 0
+	for f := s.take(); f != nil; f = s.take() {
+		s.resume(f)
+	}
+	s.active = false
+	if s.first != nil {
+		s.stage.Arm()
+	}
+}
+
+// resume runs a task until it waits or ends.
+func (s *scheduler) resume(f *fiber) {
+	w := f.worker
+	if w == nil {
+		w = s.worker()
+		w.fiber, f.worker = f, w
+	}
+	before := s.running
+	w.nested = before != nil
+	s.running = f
+	if s.watch != nil {
+		s.watch.enter(w)
+	}
+	w.next()
+	if s.watch != nil {
+		s.watch.leave(before)
+	}
+	s.running = before
+	if w.exited {
+		go w.stop() // which runtime.Goexit ends too
+	}
+}
+
+// worker is a coroutine without a task.
+func (s *scheduler) worker() *worker {
+	w := s.idle
+	if w == nil {
+		return newWorker(s)
+	}
+	s.idle, w.idle = w.idle, nil
+	s.idles--
+	return w
+}
+
+// keep reports whether a coroutine that has nothing to do is kept.
+func (s *scheduler) keep(w *worker) bool {
+	if s.idles >= maxIdle || s.stopping {
+		return false
+	}
+	w.idle, s.idle = s.idle, w
+	s.idles++
+	return true
+}
+
+// clock is the time of this turn: reading it for each wait would cost as much as a switch.
+func (s *scheduler) clock() time.Duration {
+	if s.now == 0 {
+		s.now = s.loop.Elapsed()
+	}
+	return s.now
+}
+
+// hasWorkedEnough is asked at each Yield whether the batch has lasted long enough.
+func (s *scheduler) hasWorkedEnough() bool {
+	if s.yields++; s.yields%yieldsATime != 0 {
+		return false
+	}
+	return s.loop.Elapsed()-s.clock() > batchTime
+}
+
+// stop is called when the engine no longer waits. Every task hears of it, in the wait that it is in and in
+// each that it still begins.
+func (s *scheduler) stop() {
+	s.stopping = true
+	for f := s.live; f != nil; f = f.next {
+		f.pending = true
+		f.root().cancel(f, rondo.ErrEngineClosed)
+		f.interrupt()
+	}
+}
+
+// insist is what every wait returns then. A task that goes on all the same is ended.
+func (s *scheduler) insist(f *fiber) error {
+	if f.insisted++; f.insisted > maxInsisted {
+		panic(errKilled)
+	}
+	return rondo.ErrEngineClosed
+}
+
+func (f *fiber) root() *scope {
+	s := f.scope
+	for s.outer != nil {
+		s = s.outer
+	}
+	return s
+}
+
+// end is the loop's end.
+func (s *scheduler) end() {
+	for w := s.idle; w != nil; w = w.idle {
+		w.stop()
+	}
+	s.idle = nil
+	for s.live != nil { // parked by something that does not let go
+		f := s.live
+		if f.worker == nil {
+			f.runs.end(rondo.ErrEngineClosed)
+			continue
+		}
+		f.worker.stop()
+	}
+	if s.watch != nil {
+		s.watch.end()
+	}
+}

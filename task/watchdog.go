@@ -1,0 +1,141 @@
+package task
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// watchdog finds tasks that wait for something else than the loop, and so stop the loop and all that runs on it. It
+// works in debug and race builds. A task that computes for long is not its business: only the state of the goroutine
+// tells the two apart.
+type watchdog struct {
+	loop *rondo.Loop
+	quit chan struct{}
+
+	mu   sync.Mutex
+	at   place // what runs now; the zero place: nothing
+	seen place // what ran when the dog last looked
+	told bool  // about seen
+}
+
+// place is one stretch of a task, from resume to suspend.
+type place struct {
+	goroutine string
+	turn      uint64
+}
+
+// watchPeriod is how often the dog looks; a task must have been in one place for two looks.
+const watchPeriod = 50 * time.Millisecond
+
+func newWatchdog(l *rondo.Loop) *watchdog {
+	d := &watchdog{loop: l, quit: make(chan struct{})}
+	go d.run()
+	return d
+}
+
+// enter is called before a task is resumed, leave after it has stopped. before is who goes on then, if it was a task that
+// has resumed it.
+func (d *watchdog) enter(w *worker) { d.move(w) }
+func (d *watchdog) leave(before *fiber) {
+	if before == nil {
+		d.move(nil)
+	} else {
+		d.move(before.worker)
+	}
+}
+
+func (d *watchdog) move(w *worker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at.turn++
+	d.at.goroutine = ""
+	if w != nil && w.goroutine != nil {
+		d.at.goroutine = *w.goroutine
+	}
+}
+
+func (d *watchdog) end() { close(d.quit) }
+
+func (d *watchdog) run() {
+	ticker := time.NewTicker(watchPeriod) // a blocked goroutine is blocked in real time, whatever the loop's clock says
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			d.look()
+		case <-d.quit:
+			return
+		}
+	}
+}
+
+func (d *watchdog) look() {
+	d.mu.Lock()
+	at, before := d.at, d.seen
+	if at != before {
+		d.seen, d.told = at, false
+	}
+	told := d.told
+	d.mu.Unlock()
+	if at.goroutine == "" || at != before || told {
+		return
+	}
+	stack, state := goroutine(at.goroutine)
+	if !blocking(state) {
+		return
+	}
+	d.mu.Lock()
+	still := d.at == at
+	d.told = still
+	d.mu.Unlock()
+	if still {
+		d.loop.Engine().Logger().Error(
+			"task: a task blocks its loop: wait with this package's functions, or run what blocks with rondo.Run",
+			"loop", d.loop.Index(), "state", state, "stack", stack)
+	}
+}
+
+// blocking reports whether a goroutine in that state waits for something. One that is preempted is "runnable".
+func blocking(state string) bool {
+	switch state {
+	case "", "running", "runnable", "coroutine", "copystack", "preempted", "idle", "dead":
+		return false
+	}
+	return !strings.HasPrefix(state, "GC ")
+}
+
+// goroutine finds the stack of one goroutine and what it is doing, in the runtime's words.
+func goroutine(id string) (stack, state string) {
+	buf := make([]byte, 1<<20)
+	for len(buf) < 1<<28 {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			buf = buf[:n]
+			break
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+	head := fmt.Appendf(nil, "goroutine %s [", id)
+	for part := range bytes.SplitSeq(buf, []byte("\n\n")) {
+		if rest, ok := bytes.CutPrefix(part, head); ok {
+			inside, _, _ := bytes.Cut(rest, []byte("]"))
+			what, _, _ := strings.Cut(string(inside), ",") // ", 2 minutes"
+			return string(part), what
+		}
+	}
+	return "", ""
+}
+
+// ownGoroutine is the number of the calling goroutine.
+func ownGoroutine() string {
+	var buf [64]byte
+	line := strings.TrimPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
+	id, _, _ := strings.Cut(line, " ")
+	return id
+}
