@@ -50,6 +50,21 @@ func (t *Task) Park(on Parking) error {
 // abandoned. The task runs later in the present turn of the loop. Only on the loop.
 func (t *Task) Unpark() { t.fiber.unpark() }
 
+// Resume is Unpark for a callback of the loop's: if no task is running the task goes on at once, and Resume returns when it waits again
+// or has ended. What it writes to the connection whose callback that is then goes out with the callback, and what was
+// just received is still in the processor's cache.
+func (t *Task) Resume() {
+	f := t.fiber
+	s := f.sched
+	if s.running != nil || s.active || s.first != nil {
+		f.unpark()
+		return
+	}
+	f.worker.on = nil
+	s.now, s.left = 0, 0 // it alone
+	s.resume(f)
+}
+
 func (f *fiber) park(on Parking) error {
 	w := f.worker
 	w.on, w.since = on, f.sched.clock()

@@ -54,6 +54,15 @@ func Go[T any](l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	return b.promise.Future()
 }
 
+// Start is [Go] for code that runs on the loop: the task begins in the present turn of the loop, if there is time, and never within
+// Start itself.
+func Start[T any](l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
+	l.MustOwn("task.Start", "task.Go")
+	b := newBody(l, fn)
+	b.Run(l)
+	return b.promise.Future()
+}
+
 // GoContext is [Go] for a task that is cancelled, with the context's cause, when ctx ends, and that has ctx's values.
 func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	b := newBody(l, fn)
