@@ -54,4 +54,3 @@ func (s *Stream) ordinary(t *task.Task, err error) bool {
 	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, rondo.ErrClosed) ||
 		s.lost != nil && errors.Is(err, s.lost) || t.Err() != nil
 }
-

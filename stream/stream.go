@@ -18,28 +18,27 @@ var ErrBusy = errors.New("stream: another task is reading")
 // Stream is a connection for tasks on its loop. Make one with [Handle], [Dial] or [OpenFile], or give the result of [New] to
 // rondo as the protocol of a connection.
 type Stream struct {
-	conn   transport // nil until the connection stands
-	loop   *rondo.Loop
-	handle Handler // what serves it; nil if it is somebody else's
+	// What every message touches comes first, so that it is in as few cache lines as possible.
+	conn transport // nil until the connection stands
+	loop *rondo.Loop
+	data []byte // what has come and was not read: data[taken:]. The loop's pool's; nil when there is nothing
 
-	// What has come and was not read: data[taken:]. The slice is the loop's pool's, and nil when there is nothing.
-	data   []byte
-	taken  int
-	paused bool  // the connection is not read from, because there is enough
-	ended  error // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
+	taken   int
+	reader  *task.Task // which waits; nil if none does
+	need    int        // until so many bytes are there
+	ended   error      // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
+	into    []byte     // where the reader wants them, if it does not matter how many
+	got     int        // how many were put there
+	lost    error      // why the connection has ended altogether; nil while it has not
+	writers task.Lock  // one at a time, so that no write is torn apart
+	writer  *task.Task // which waits for the peer to read; nil if none does
 
-	reader *task.Task // which waits; nil if none does
-	need   int        // until so many bytes are there
-	into   []byte     // where it wants them, if it does not matter how many
-	got    int        // how many were put there
-
-	blocked bool      // above the high water mark
-	writers task.Lock // one at a time, so that no write is torn apart
-	writer  *task.Task
-	lost    error // why the connection has ended altogether; nil while it has not
-
-	drain     drainer
+	blocked   bool // above the high water mark
+	paused    bool // the connection is not read from, because there is enough
 	abandoned bool // nobody wants the connection that is being made
+
+	drain  drainer
+	handle Handler // what serves it; nil if it is somebody else's
 }
 
 // transport is what a stream is over: a *rondo.Conn, or a file that cannot be polled.
