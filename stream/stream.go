@@ -36,6 +36,7 @@ type Stream struct {
 	blocked   bool // above the high water mark
 	paused    bool // the connection is not read from, because there is enough
 	abandoned bool // nobody wants the connection that is being made
+	dialed    bool // by a task, which decides when it ends
 
 	drain  drainer
 	handle Handler // what serves it; nil if it is somebody else's
