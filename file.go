@@ -1,7 +1,6 @@
 package rondo
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,13 +62,15 @@ func (l *Loop) openFile(f *os.File, p Protocol) (*Conn, error) {
 	if l.drained {
 		return nil, ErrEngineClosed
 	}
-	raw, err := f.SyscallConn() // f.Fd would make f blocking
+	raw, err := f.SyscallConn() // f.Fd can make f blocking, for everybody who has it
 	if err != nil {
 		return nil, err
 	}
 	var file sock.File
-	failed := raw.Control(func(fd uintptr) { file, err = l.poller.OpenFile(int(fd)) })
-	if err = cmp.Or(failed, err); err != nil {
+	if raw.Control(func(fd uintptr) { file, err = l.poller.OpenFile(int(fd)) }) != nil {
+		err = os.ErrClosed // the only thing that Control can fail for, and not so named by it
+	}
+	if err != nil {
 		return nil, err
 	}
 	flags, peer := l.fileKind(file)
