@@ -117,7 +117,9 @@ type worker struct {
 	on     Parking       // nil: there is none
 	woken  error         // what it returns
 	since  time.Duration // when it began, on the loop's clock, as of the turn
+	deaf   bool          // it is not interrupted: a cancellation waits for the next one
 	waiter rondo.Waiter
+	spot   spot
 	alarm  *alarm // made when it is needed
 
 	goroutine *string // its number, for the watchdog; nil without one
@@ -129,6 +131,7 @@ func (w *worker) FutureDone() { w.fiber.unpark() }
 func newWorker(s *scheduler) *worker {
 	w := &worker{sched: s}
 	w.waiter.Init(w)
+	w.spot.worker = w
 	w.next, w.stop = iter.Pull(w.work)
 	return w
 }

@@ -200,7 +200,7 @@ func (f *fiber) deliver() error {
 // interrupt delivers a cancellation to the wait that the task is in, if it is in one.
 func (f *fiber) interrupt() {
 	w := f.worker
-	if w == nil || w.on == nil {
+	if w == nil || w.on == nil || w.deaf {
 		return
 	}
 	if reason := f.deliver(); reason != nil {
