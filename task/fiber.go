@@ -2,6 +2,7 @@ package task
 
 import (
 	"iter"
+	"runtime/debug"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -38,10 +39,8 @@ type Parking interface {
 // queues and streams are made of: a program that has those needs it rarely.
 func (t *Task) Park(on Parking) error {
 	f := t.fiber
-	if f.pending {
-		if reason := f.deliver(); reason != nil {
-			return reason
-		}
+	if reason := f.checkpoint(); reason != nil {
+		return reason
 	}
 	return f.park(on)
 }
@@ -60,7 +59,7 @@ func (t *Task) Resume() {
 		f.unpark()
 		return
 	}
-	f.worker.on = nil
+	f.wake()
 	s.now, s.left = 0, 0 // it alone
 	s.resume(f)
 }
@@ -75,11 +74,16 @@ func (f *fiber) park(on Parking) error {
 }
 
 func (f *fiber) unpark() {
+	f.wake()
+	f.sched.ready(f)
+}
+
+// wake ends the wait that the task is in.
+func (f *fiber) wake() {
 	if f.worker == nil || f.worker.on == nil {
 		panic("task: Unpark of a task that is not parked")
 	}
 	f.worker.on = nil
-	f.sched.ready(f)
 }
 
 // suspend stops the coroutine until the scheduler resumes it. A task that the loop has resumed does not give up its
@@ -98,7 +102,7 @@ func (f *fiber) suspend() {
 		s.resume(next)
 	}
 	if !w.yield(struct{}{}) {
-		panic(errKilled)
+		f.kill()
 	}
 }
 
@@ -148,7 +152,7 @@ func (w *worker) work(yield func(struct{}) bool) {
 	}
 	for {
 		w.runOne()
-		w.fiber = nil
+		w.fiber.worker, w.fiber = nil, nil
 		if !w.sched.keep(w) || !yield(struct{}{}) {
 			return
 		}
@@ -160,12 +164,33 @@ func (w *worker) work(yield func(struct{}) bool) {
 func (w *worker) runOne() {
 	returned := false
 	defer func() {
-		if !returned {
-			w.exited = true
-			w.fiber.runs.end(errGoexit)
-			w.yield(struct{}{})
+		if returned {
+			return
 		}
+		if p := recover(); p != nil {
+			w.blame(p)
+			return
+		}
+		w.exited = true
+		w.endExited()
+		w.fiber.worker, w.fiber = nil, nil
+		w.yield(struct{}{})
 	}()
 	w.fiber.runs.run()
 	returned = true
+}
+
+func (w *worker) endExited() {
+	defer func() {
+		if p := recover(); p != nil {
+			w.blame(p)
+		}
+	}()
+	w.fiber.runs.end(errGoexit)
+}
+
+// blame reports a panic that is not the task's: something that was told of its end has panicked.
+func (w *worker) blame(p any) {
+	w.sched.loop.Engine().Logger().Error("task: something that was told of a task's end did not return",
+		"error", &rondo.PanicError{Value: p, Stack: debug.Stack()})
 }
