@@ -2,6 +2,7 @@ package task
 
 import (
 	"iter"
+	"runtime/debug"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -38,10 +39,8 @@ type Parking interface {
 // queues and streams are made of: a program that has those needs it rarely.
 func (t *Task) Park(on Parking) error {
 	f := t.fiber
-	if f.pending {
-		if reason := f.deliver(); reason != nil {
-			return reason
-		}
+	if reason := f.checkpoint(); reason != nil {
+		return reason
 	}
 	// What follows is park, and the part of suspend that is taken most: each call between a task's code and the switch costs,
 	// since its return is mispredicted after one, and its frame is a cache line more.
@@ -73,7 +72,7 @@ func (t *Task) Resume() {
 		f.unpark()
 		return
 	}
-	f.worker.on = nil
+	f.wake()
 	s.now, s.left = 0, 0 // it alone
 	s.resume(f)
 }
@@ -88,11 +87,16 @@ func (f *fiber) park(on Parking) error {
 }
 
 func (f *fiber) unpark() {
+	f.wake()
+	f.sched.ready(f)
+}
+
+// wake ends the wait that the task is in.
+func (f *fiber) wake() {
 	if f.worker == nil || f.worker.on == nil {
 		panic("task: Unpark of a task that is not parked")
 	}
 	f.worker.on = nil
-	f.sched.ready(f)
 }
 
 // suspend stops the coroutine until the scheduler resumes it. A task that the loop has resumed does not give up its
@@ -111,7 +115,7 @@ func (f *fiber) suspend() {
 		s.resume(next)
 	}
 	if !w.yield(struct{}{}) {
-		panic(errKilled)
+		f.kill()
 	}
 }
 
@@ -130,7 +134,9 @@ type worker struct {
 	on     Parking       // nil: there is none
 	woken  error         // what it returns
 	since  time.Duration // when it began, on the loop's clock, as of the turn
+	deaf   bool          // it is not interrupted: a cancellation waits for the next one
 	waiter rondo.Waiter
+	spot   spot
 	alarm  *alarm // made when it is needed
 
 	goroutine *string // its number, for the watchdog; nil without one
@@ -142,6 +148,7 @@ func (w *worker) FutureDone() { w.fiber.unpark() }
 func newWorker(s *scheduler) *worker {
 	w := &worker{sched: s}
 	w.waiter.Init(w)
+	w.spot.worker = w
 	w.next, w.stop = iter.Pull(w.work)
 	return w
 }
@@ -158,7 +165,7 @@ func (w *worker) work(yield func(struct{}) bool) {
 	}
 	for {
 		w.runOne()
-		w.fiber = nil
+		w.fiber.worker, w.fiber = nil, nil
 		if !w.sched.keep(w) || !yield(struct{}{}) {
 			return
 		}
@@ -170,12 +177,33 @@ func (w *worker) work(yield func(struct{}) bool) {
 func (w *worker) runOne() {
 	returned := false
 	defer func() {
-		if !returned {
-			w.exited = true
-			w.fiber.runs.end(errGoexit)
-			w.yield(struct{}{})
+		if returned {
+			return
 		}
+		if p := recover(); p != nil {
+			w.blame(p)
+			return
+		}
+		w.exited = true
+		w.endExited()
+		w.fiber.worker, w.fiber = nil, nil
+		w.yield(struct{}{})
 	}()
 	w.fiber.runs.run()
 	returned = true
+}
+
+func (w *worker) endExited() {
+	defer func() {
+		if p := recover(); p != nil {
+			w.blame(p)
+		}
+	}()
+	w.fiber.runs.end(errGoexit)
+}
+
+// blame reports a panic that is not the task's: something that was told of its end has panicked.
+func (w *worker) blame(p any) {
+	w.sched.loop.Engine().Logger().Error("task: something that was told of a task's end did not return",
+		"error", &rondo.PanicError{Value: p, Stack: debug.Stack()})
 }

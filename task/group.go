@@ -88,7 +88,6 @@ func (g *Group) finish() {
 		}
 		g.waiting = true
 		reason = f.park(g)
-		g.waiting = false
 	}
 	g.closed = true
 }
@@ -141,6 +140,7 @@ func (g *Group) ended(f *fiber, err error) {
 	g.children = g.children[:last]
 	g.note(err)
 	if last == 0 && g.waiting {
+		g.waiting = false
 		g.task.fiber.unpark()
 	}
 }
@@ -165,8 +165,9 @@ func (g *Group) cancel(reason error) {
 	g.task.cancel(g.task.fiber, reason)
 }
 
-// Abandon implements Parking: the task that waits for its children is cancelled.
-func (g *Group) Abandon(error) {}
+// Abandon implements Parking: the task that waits for its children is cancelled. It goes on in its turn, whether or not the last
+// child ends before that.
+func (g *Group) Abandon(error) { g.waiting = false }
 
 // String implements Parking.
 func (g *Group) String() string {

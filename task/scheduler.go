@@ -1,6 +1,7 @@
 package task
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -37,14 +38,15 @@ const (
 	yieldsATime = 16
 	// Coroutines that are kept for the next tasks: some 3 MB.
 	maxIdle = 1024
-	// Waits that a task may begin after its engine has stopped, each of which fails at once. It is ended then.
+	// Waits that a task may begin after its engine has stopped, each of which fails at once. It is ended then, by a panic; and if it
+	// recovers from as many of these, by runtime.Goexit.
 	maxInsisted = 1000
 )
 
 var schedulers = rondo.NewLocal(newScheduler)
 
 func newScheduler(l *rondo.Loop) *scheduler {
-	s := &scheduler{loop: l}
+	s := &scheduler{loop: l, stopping: l.Stopping()}
 	s.stage = l.NewStage(s.batch)
 	if l.Debug() {
 		s.watch = newWatchdog(l)
@@ -94,7 +96,6 @@ func (f *fiber) ended(err error) {
 
 // ready has a task resumed in its turn.
 func (s *scheduler) ready(f *fiber) {
-	f.behind = nil
 	if s.first == nil {
 		s.first = f
 	} else {
@@ -113,7 +114,10 @@ func (s *scheduler) take() *fiber {
 		return nil
 	}
 	s.left--
-	s.first = f.behind
+	if s.first = f.behind; s.first == nil {
+		s.last = nil // lest it be kept when it has ended
+	}
+	f.behind = nil // nor may one that has ended keep others
 	return f
 }
 
@@ -200,12 +204,22 @@ func (s *scheduler) stop() {
 	}
 }
 
-// insist is what every wait returns then. A task that goes on all the same is ended.
-func (s *scheduler) insist(f *fiber) error {
-	if f.insisted++; f.insisted > maxInsisted {
-		panic(errKilled)
+// insist is what every wait that begins then returns. A task that goes on all the same is ended.
+func (f *fiber) insist() error {
+	if f.insisted < maxInsisted {
+		f.insisted++
+		return rondo.ErrEngineClosed
 	}
-	return rondo.ErrEngineClosed
+	f.kill()
+	return nil
+}
+
+// kill ends the task, by which it is called.
+func (f *fiber) kill() {
+	if f.insisted++; f.insisted > 2*maxInsisted {
+		runtime.Goexit()
+	}
+	panic(errKilled)
 }
 
 func (f *fiber) root() *scope {
@@ -228,7 +242,13 @@ func (s *scheduler) end() {
 			f.runs.end(rondo.ErrEngineClosed)
 			continue
 		}
-		f.worker.stop()
+		// A coroutine that runtime.Goexit ends takes with it whoever waits for it.
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			f.worker.stop()
+		}()
+		<-done
 	}
 	if s.watch != nil {
 		s.watch.end()
