@@ -58,6 +58,10 @@ func (t *Task) Park(on Parking) error {
 	return reason
 }
 
+// Checkpoint returns the reason if a cancellation waits to be delivered, which it then is, and nil otherwise. It does not wait. Functions that may
+// or may not have to wait begin with it, so that a task which never has to can be cancelled too.
+func (t *Task) Checkpoint() error { return t.fiber.checkpoint() }
+
 // Unpark lets a task go on that waits in Park: it is what ends the wait, so it must be called once for each Park that was not
 // abandoned. The task runs later in the present turn of the loop. Only on the loop.
 func (t *Task) Unpark() { t.fiber.unpark() }
