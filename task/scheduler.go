@@ -23,8 +23,10 @@ type scheduler struct {
 	lastID uint64
 
 	idle     *worker // coroutines without a task
+	spots    *spot   // that are free, linked by next
 	idles    int
-	now      time.Duration // the loop's clock in this batch; 0: it was not read yet
+	turn     uint32        // the turn of the loop in which
+	now      time.Duration // was read from its clock
 	stopping bool          // the engine no longer waits for anything
 	watch    *watchdog
 }
@@ -46,7 +48,7 @@ const (
 var schedulers = rondo.NewLocal(newScheduler)
 
 func newScheduler(l *rondo.Loop) *scheduler {
-	s := &scheduler{loop: l, stopping: l.Stopping()}
+	s := &scheduler{loop: l, stopping: l.Stopping(), turn: l.Turn() - 1}
 	s.stage = l.NewStage(s.batch)
 	if l.Debug() {
 		s.watch = newWatchdog(l)
@@ -123,7 +125,7 @@ func (s *scheduler) take() *fiber {
 
 // batch is the loop's stage.
 func (s *scheduler) batch() {
-	s.active, s.left, s.now = true, batchBudget, 0
+	s.active, s.left = true, batchBudget
 	for f := s.take(); f != nil; f = s.take() {
 		s.resume(f)
 	}
@@ -179,8 +181,8 @@ func (s *scheduler) keep(w *worker) bool {
 
 // clock is the time of this turn: reading it for each wait would cost as much as a switch.
 func (s *scheduler) clock() time.Duration {
-	if s.now == 0 {
-		s.now = s.loop.Elapsed()
+	if turn := s.loop.Turn(); turn != s.turn {
+		s.turn, s.now = turn, s.loop.Elapsed()
 	}
 	return s.now
 }
