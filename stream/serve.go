@@ -89,7 +89,7 @@ type service struct {
 	handle  Handler
 	closed  *rondo.Promise[struct{}] // the listener is
 	ended   *rondo.Promise[struct{}] // everything has
-	running atomic.Int64             // handlers, and 1 for the listener; at 0 nobody new comes in
+	running atomic.Int64             // handlers, and 1 for the listener; at 0 nobody new is served
 	loops   []loopService            // by their index
 }
 
@@ -100,14 +100,17 @@ type loopService struct {
 }
 
 // accept is called on the connection's loop.
-func (v *service) accept() rondo.Protocol {
+func (v *service) accept() rondo.Protocol { return &Stream{handle: v.handle, service: v} }
+
+// enter counts one more handler. It reports false when the service has ended: a connection was on its way to another loop.
+func (v *service) enter() bool {
 	for {
 		n := v.running.Load()
 		if n == 0 {
-			return nil
+			return false
 		}
 		if v.running.CompareAndSwap(n, n+1) {
-			return &Stream{handle: v.handle, service: v}
+			return true
 		}
 	}
 }

@@ -61,15 +61,13 @@ func New() *Stream { return new(Stream) }
 // ConnectionMade implements rondo.Protocol.
 func (s *Stream) ConnectionMade(c *rondo.Conn) {
 	s.begin(c, c.Loop())
-	if s.abandoned {
+	switch {
+	case s.abandoned || s.service != nil && !s.service.enter():
 		c.Abort()
-		return
-	}
-	if s.handle != nil {
-		f := s.serve()
-		if s.service != nil {
-			s.service.begin(s.loop, f)
-		}
+	case s.service != nil:
+		s.service.begin(s.loop, s.serve())
+	case s.handle != nil:
+		s.serve()
 	}
 }
 
