@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/rondo-go/rondo"
 )
@@ -38,7 +40,8 @@ func (e *SiblingError) Unwrap() error { return e.Err }
 // ended: none outlives the block. (asyncio's TaskGroup, Trio's nursery.)
 //
 // The first error, fn's own or a child's, cancels all the others with a [*SiblingError]. WithGroup returns all errors, joined, the
-// first one first; what is only that cancellation is left out. A panic of a child is an error like others; fn's own goes on
+// first one first; what is only that cancellation is left out, and so is a child that was cancelled by itself, by way of its future, and
+// ended with that reason. A panic of a child is an error like others; fn's own goes on
 // when the children have ended. If the task is cancelled from without, so are fn and the children,
 // with the same reason, and that is among the errors.
 func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
@@ -138,7 +141,9 @@ func (g *Group) ended(f *fiber, err error) {
 	g.children[f.place].place = f.place
 	g.children[last] = nil
 	g.children = g.children[:last]
-	g.note(err)
+	if reason := f.root().reason(); reason == nil || !isOnly(err, reason) { // who has cancelled it alone knows
+		g.note(err)
+	}
 	if last == 0 && g.waiting {
 		g.waiting = false
 		g.task.fiber.unpark()
@@ -147,11 +152,26 @@ func (g *Group) ended(f *fiber, err error) {
 
 // note keeps an error, and if it is the first, cancels what is left.
 func (g *Group) note(err error) {
-	if err == nil || g.reason != nil && errors.Is(err, g.reason) {
+	if err == nil || g.reason != nil && isOnly(err, g.reason) {
 		return
 	}
 	g.errs = append(g.errs, err)
 	g.cancel(&SiblingError{err})
+}
+
+// isOnly reports whether err is reason, perhaps wrapped, and nothing else beside it.
+func isOnly(err, reason error) bool {
+	if !errors.Is(err, reason) {
+		return false
+	}
+	for next := errors.Unwrap(err); next != nil && errors.Is(next, reason); next = errors.Unwrap(err) {
+		err = next
+	}
+	many, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is unwrapped
+	if !ok || reflect.TypeOf(err).Comparable() && err == reason {
+		return true
+	}
+	return !slices.ContainsFunc(many.Unwrap(), func(err error) bool { return !isOnly(err, reason) })
 }
 
 func (g *Group) cancel(reason error) {
