@@ -2,7 +2,6 @@ package rondo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -41,7 +40,10 @@ type Canceller interface {
 type cancelFunc func(reason error)
 
 // cancelled is in the place of the canceller of a future that was cancelled.
-type cancelled struct{ reason error }
+type cancelled struct {
+	reason error
+	told   Canceller // nil if there was none
+}
 
 // CancelFuture implements Canceller.
 func (*cancelled) CancelFuture(error) {}
@@ -166,10 +168,11 @@ func (f *Future[T]) complete() {
 }
 
 // guardError sees to it that an error at which nobody looks does not get lost. Who has cancelled the
-// future knows why it has failed, unless that is for another reason.
+// future knows why it has failed, unless that is for another reason; and so does who has closed the engine.
 func (f *Future[T]) guardError() {
 	c, ok := f.canceller.(*cancelled)
-	if f.waited() || f.ignored || ok && errors.Is(f.err, c.reason) {
+	if f.waited() || f.ignored || ok && IsOnly(f.err, c.reason) ||
+		f.loop.engine.state.Load() == stopping && IsOnly(f.err, ErrEngineClosed) {
 		f.report = nil
 		return
 	}
@@ -177,7 +180,7 @@ func (f *Future[T]) guardError() {
 		f.place(2)
 	}
 	r := f.report
-	r.engine, r.err = f.loop.engine, f.err
+	r.engine, r.err, r.of = f.loop.engine, f.err, f.source()
 	runtime.AddCleanup(f, (*report).tell, r)
 }
 
@@ -268,7 +271,7 @@ func (f *Future[T]) Cancel(reason error) bool {
 	if reason == nil {
 		reason = context.Canceled
 	}
-	f.canceller = &cancelled{reason}
+	f.canceller = &cancelled{reason, before}
 	if before != nil {
 		before.CancelFuture(reason)
 		return true
@@ -324,8 +327,20 @@ func (f *Future[T]) String() string {
 	case f.done:
 		return "a future that is done"
 	}
-	if s, ok := f.canceller.(fmt.Stringer); ok {
-		return s.String()
+	if s := f.source(); s != "" {
+		return s
 	}
 	return fmt.Sprintf("a future of %T", f.value)
+}
+
+// source says what works on the result of a future that is pending; nothing if that is not known.
+func (f *Future[T]) source() string {
+	c := f.canceller
+	if ended, ok := c.(*cancelled); ok {
+		c = ended.told
+	}
+	if s, ok := c.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return ""
 }

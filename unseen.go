@@ -14,6 +14,7 @@ type report struct {
 	looked atomic.Bool
 	engine *Engine
 	err    error
+	of     string // what has failed, if that is known
 	failed *trace // where the error was given
 	made   *trace // where the promise was made; in debug builds only
 }
@@ -22,7 +23,11 @@ func (r *report) tell() {
 	if r.looked.Load() {
 		return
 	}
-	args := []any{"error", r.err, "failed", r.failed.String()}
+	args := []any{"error", r.err}
+	if r.of != "" {
+		args = append(args, "of", r.of)
+	}
+	args = append(args, "failed", r.failed.String())
 	if r.made != nil {
 		args = append(args, "made", r.made.String())
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 
 	"github.com/rondo-go/rondo"
 )
@@ -98,11 +97,14 @@ func (g *Group) finish() {
 // Go starts a child. It begins once the task waits. If it fails the others are cancelled. Only within the block, or in
 // another child of the group.
 func (g *Group) Go(fn func(t *Task) error) {
-	GoIn(g, func(t *Task) (struct{}, error) { return struct{}{}, fn(t) })
+	goIn(g, reflect.ValueOf(fn).Pointer(), func(t *Task) (struct{}, error) { return struct{}{}, fn(t) })
 }
 
 // GoIn starts a child whose result is wanted: see [Group.Go]. (Methods cannot have type parameters; hence a function.)
-func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] {
+func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] { return goIn(g, 0, fn) }
+
+// goIn starts a child that is named for the function at entry, or else for fn.
+func goIn[T any](g *Group, entry uintptr, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	l := g.task.Loop()
 	l.MustOwn("Group.Go", "Loop.Post to get onto the loop")
 	if g.closed {
@@ -112,7 +114,8 @@ func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	b.promise.Future().Ignore() // the group looks at it
 	b.fiber.parent = g.task.fiber.id
 	b.fiber.group, b.fiber.place = g, int32(len(g.children))
-	b.task.set().values = context.WithoutCancel(g.task)
+	x := b.task.set()
+	x.values, x.entry = context.WithoutCancel(g.task), entry
 	g.children = append(g.children, &b.fiber)
 	g.task.fiber.sched.start(&b.fiber)
 	if g.reason != nil {
@@ -141,7 +144,7 @@ func (g *Group) ended(f *fiber, err error) {
 	g.children[f.place].place = f.place
 	g.children[last] = nil
 	g.children = g.children[:last]
-	if reason := f.root().reason(); reason == nil || !isOnly(err, reason) { // who has cancelled it alone knows
+	if reason := f.root().reason(); reason == nil || !rondo.IsOnly(err, reason) { // who has cancelled it alone knows
 		g.note(err)
 	}
 	if last == 0 && g.waiting {
@@ -152,26 +155,11 @@ func (g *Group) ended(f *fiber, err error) {
 
 // note keeps an error, and if it is the first, cancels what is left.
 func (g *Group) note(err error) {
-	if err == nil || g.reason != nil && isOnly(err, g.reason) {
+	if err == nil || g.reason != nil && rondo.IsOnly(err, g.reason) {
 		return
 	}
 	g.errs = append(g.errs, err)
 	g.cancel(&SiblingError{err})
-}
-
-// isOnly reports whether err is reason, perhaps wrapped, and nothing else beside it.
-func isOnly(err, reason error) bool {
-	if !errors.Is(err, reason) {
-		return false
-	}
-	for next := errors.Unwrap(err); next != nil && errors.Is(next, reason); next = errors.Unwrap(err) {
-		err = next
-	}
-	many, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is unwrapped
-	if !ok || reflect.TypeOf(err).Comparable() && err == reason {
-		return true
-	}
-	return !slices.ContainsFunc(many.Unwrap(), func(err error) bool { return !isOnly(err, reason) })
 }
 
 func (g *Group) cancel(reason error) {
