@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
+	"runtime"
 	"syscall"
 
 	"github.com/rondo-go/rondo"
@@ -33,7 +35,10 @@ func Run[T any](main func(t *Task) (T, error)) (T, error) { return RunProgram(Pr
 
 // Run runs a program that has no result, as [RunProgram] does.
 func (p Program) Run(main func(t *Task) error) error {
-	_, err := RunProgram(p, func(t *Task) (struct{}, error) { return struct{}{}, main(t) })
+	_, err := RunProgram(p, func(t *Task) (struct{}, error) {
+		t.SetName(runtime.FuncForPC(reflect.ValueOf(main).Pointer()).Name())
+		return struct{}{}, main(t)
+	})
 	return err
 }
 
@@ -46,7 +51,11 @@ func RunProgram[T any](p Program, main func(t *Task) (T, error)) (v T, err error
 	if err != nil {
 		return v, err
 	}
-	defer func() { err = errors.Join(err, e.Close()) }()
+	defer func() {
+		if failed := e.Close(); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}()
 	l := e.Loops()[0]
 	f := Go(l, main)
 	defer p.watch(func(reason error) { l.Post(func() { f.Cancel(reason) }) })()

@@ -24,6 +24,7 @@ type scope struct {
 type extra struct {
 	values   context.Context // for a task: where Value looks further; nil is nowhere
 	deadline time.Time       // zero: none
+	entry    uintptr         // for a task: the function for which it is named, if it is not its own
 	left     func() bool     // called when the scope is left; may be nil
 }
 

@@ -160,6 +160,9 @@ func (b *body[T]) settle(v T, err error) {
 	b.task.close()
 	b.fiber.ended(err)
 	if err != nil {
+		if reason := b.task.reason(); reason != nil && rondo.IsOnly(err, reason) {
+			b.promise.Future().Ignore() // who has cancelled it knows
+		}
 		b.promise.RejectOnLoop(err)
 	} else {
 		b.promise.ResolveOnLoop(v)
@@ -170,6 +173,9 @@ func (b *body[T]) settle(v T, err error) {
 func (b *body[T]) pc() uintptr {
 	if b.fn == nil {
 		return 0
+	}
+	if x := b.task.extra; x != nil && x.entry != 0 {
+		return x.entry
 	}
 	return reflect.ValueOf(b.fn).Pointer()
 }
