@@ -47,16 +47,6 @@ func (q *Queue[T]) recycle(w *waiter[T]) {
 	}
 }
 
-// park has a task wait in a line until end is called, or it is cancelled.
-func (q *Queue[T]) park(l *line[T], w *waiter[T]) error {
-	l.push(w)
-	if reason := w.task.Park(w); reason != nil {
-		w.leave() // Park does not call Abandon if the task was cancelled before it
-		return reason
-	}
-	return w.err
-}
-
 // end serves one who was taken out of the line.
 func (w *waiter[T]) end(err error) {
 	w.err = err
@@ -75,13 +65,12 @@ func (w *waiter[T]) give() T {
 	return v
 }
 
-// leave takes w out of the line if it stands in one.
-func (w *waiter[T]) leave() bool {
-	if w.in == nil {
-		return false
+// leave takes w out of the line if it stands in one. It is called by Abandon, and after a Park that failed, which does not call
+// Abandon if the cancellation was there before it.
+func (w *waiter[T]) leave() {
+	if w.in != nil {
+		w.in.remove(w)
 	}
-	w.in.remove(w)
-	return true
 }
 
 // Abandon implements task.Parking.

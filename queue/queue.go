@@ -95,7 +95,14 @@ func (q *Queue[T]) Put(t *task.Task, v T) error {
 	}
 	w := q.waiter(t, forRoom)
 	w.item = v
-	err := q.park(&q.putters, w)
+	q.putters.push(w)
+	// Not in a function of its own: after a switch the return of each call in between is mispredicted.
+	err := t.Park(w)
+	if err == nil {
+		err = w.err
+	} else {
+		w.leave()
+	}
 	q.recycle(w)
 	return err
 }
@@ -118,7 +125,12 @@ func (q *Queue[T]) Get(t *task.Task) (T, error) {
 		return v, err
 	}
 	w := q.waiter(t, forItem)
-	err = q.park(&q.getters, w)
+	q.getters.push(w)
+	if err = t.Park(w); err == nil { // see Put
+		err = w.err
+	} else {
+		w.leave()
+	}
 	v = w.item
 	q.recycle(w)
 	return v, err
@@ -166,7 +178,9 @@ func (q *Queue[T]) Join(t *task.Task) error {
 		return nil
 	}
 	w := q.waiter(t, forDone)
-	err := q.park(&q.joiners, w)
+	q.joiners.push(w)
+	err := t.Park(w)
+	w.leave()
 	q.recycle(w)
 	return err
 }
