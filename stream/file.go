@@ -41,7 +41,7 @@ func openOutput(t *task.Task, f *os.File) (*Stream, error) {
 // read and written by the loop, and [rondo.Loop.OpenFile] says how its flags are kept as they were; regular files and the like are read and written
 // by [rondo.Run], a piece at a time. f stays open and its caller's: closing the stream does not close it.
 func OpenFile(t *task.Task, f *os.File) (*Stream, error) {
-	s := New()
+	s := &Stream{owned: true}
 	l := t.Loop()
 	_, err := l.OpenFile(f, s)
 	if errors.Is(err, rondo.ErrNotPollable) {

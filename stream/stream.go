@@ -31,7 +31,7 @@ type Stream struct {
 	blocked   bool // above the high water mark
 	paused    bool // the connection is not read from, because there is enough
 	abandoned bool // nobody wants the connection that is being made
-	dialed    bool // by a task, which decides when it ends
+	owned     bool // dialed or opened by a task, which decides when it ends
 
 	writers task.Lock  // one at a time, so that no write is torn apart
 	writer  *task.Task // which waits for the peer to read; nil if none does

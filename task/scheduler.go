@@ -25,9 +25,10 @@ type scheduler struct {
 	idle     *worker // coroutines without a task
 	spots    *spot   // that are free, linked by next
 	idles    int
-	turn     uint32        // the turn of the loop in which
-	now      time.Duration // was read from its clock
-	stopping bool          // the engine no longer waits for anything
+	turn     uint32                   // the turn of the loop in which
+	now      time.Duration            // was read from its clock
+	quiet    *rondo.Promise[struct{}] // to be resolved when all tasks have ended; usually nil
+	stopping bool                     // the engine no longer waits for anything
 	watch    *watchdog
 }
 
@@ -90,6 +91,9 @@ func (f *fiber) ended(err error) {
 	f.next, f.prev = nil, nil
 	if s.count--; s.count == 0 {
 		s.loop.Release()
+		if s.quiet != nil {
+			s.quiet.ResolveOnLoop(struct{}{})
+		}
 	}
 	if f.group != nil {
 		f.group.ended(f, err)
@@ -205,6 +209,20 @@ func (s *scheduler) stop() {
 		f.interrupt()
 	}
 }
+
+// cancelAll cancels every task, and resolves quiet when all have ended.
+func (s *scheduler) cancelAll(quiet *rondo.Promise[struct{}]) {
+	s.quiet = quiet
+	for f := s.live; f != nil; f = f.next {
+		f.root().cancel(f, ErrProgramEnded)
+	}
+	if s.count == 0 {
+		quiet.ResolveOnLoop(struct{}{})
+	}
+}
+
+// Len is the number of tasks on loop l that have not ended. Only on the loop.
+func Len(l *rondo.Loop) int { return schedulers.On(l).count }
 
 // insist is what every wait that begins then returns. A task that goes on all the same is ended.
 func (f *fiber) insist() error {
