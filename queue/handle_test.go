@@ -208,15 +208,23 @@ func TestHandleFromTasks(t *testing.T) {
 
 // The call of a task whose own engine ends does not stay behind, to take an item that nobody gets.
 func TestHandleOtherEngineCloses(t *testing.T) {
-	other := newEngine(t, 1)
-	q := queue.New[int](newEngine(t, 1).Loop(), 1)
-	f := task.Go(other.Loop(), func(tk *task.Task) (int, error) { return q.Handle().GetFrom(tk) })
-	parked(t, q, 1)
-	other.Close()
-	if _, err := f.Wait(deadline(t)); !errors.Is(err, rondo.ErrEngineClosed) {
-		t.Errorf("got %v", err)
+	for _, cleansUp := range []bool{false, true} {
+		other := newEngine(t, 1)
+		q := queue.New[int](newEngine(t, 1).Loop(), 1)
+		f := task.Go(other.Loop(), func(tk *task.Task) (int, error) {
+			if cleansUp {
+				tk.Cancel(errEnough)
+				_ = tk.Checkpoint()
+			}
+			return q.Handle().GetFrom(tk)
+		})
+		parked(t, q, 1)
+		other.Close()
+		if _, err := f.Wait(deadline(t)); !errors.Is(err, rondo.ErrEngineClosed) {
+			t.Errorf("got %v", err)
+		}
+		parked(t, q, 0)
 	}
-	parked(t, q, 0)
 }
 
 // What one goroutine puts arrives in its order, and what it does after Close finds the queue closed.

@@ -67,8 +67,8 @@ func NewLIFO[T any](l *rondo.Loop, capacity int) *Queue[T] {
 }
 
 // NewPriority is [New] for a queue of which the least item is got first: one that no other is less than. Items of which neither is less come in the
-// order in which they were put. An item whose Put waits for room is not in the queue yet. less is called on the loop and must not
-// use the queue.
+// order in which they were put. An item whose Put waits for room is not in the queue yet. less is called on the loop and must neither
+// use the queue nor panic.
 func NewPriority[T any](l *rondo.Loop, capacity int, less func(a, b T) bool) *Queue[T] {
 	if less == nil {
 		panic("queue: NewPriority needs a function that compares two items")
