@@ -17,7 +17,7 @@ func Dial(t *task.Task, network, address string) (*Stream, error) {
 // DialWith is [Dial] with a Dialer's configuration, whose Loop is the task's whatever it says.
 func DialWith(t *task.Task, d rondo.Dialer, network, address string) (*Stream, error) {
 	s := New()
-	s.dialed = true
+	s.owned = true
 	d.Loop = t.Loop()
 	_, err := task.Await(t, d.Dial(context.Background(), t.Engine(), network, address, s))
 	if err != nil {

@@ -19,27 +19,28 @@ var ErrBusy = errors.New("stream: another task is reading")
 // rondo as the protocol of a connection.
 type Stream struct {
 	// What every message touches comes first, so that it is in as few cache lines as possible.
-	conn transport // nil until the connection stands
-	loop *rondo.Loop
-	data []byte // what has come and was not read: data[taken:]. The loop's pool's; nil when there is nothing
-
-	taken   int
-	reader  *task.Task // which waits; nil if none does
-	need    int        // until so many bytes are there
-	ended   error      // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
-	into    []byte     // where the reader wants them, if it does not matter how many
-	got     int        // how many were put there
-	lost    error      // why the connection has ended altogether; nil while it has not
-	writers task.Lock  // one at a time, so that no write is torn apart
-	writer  *task.Task // which waits for the peer to read; nil if none does
+	conn   transport  // nil until the connection stands
+	data   []byte     // what has come and was not read: data[taken:]. The loop's pool's; nil when there is nothing
+	taken  int        //
+	reader *task.Task // which waits; nil if none does
+	need   int        // until so many bytes are there
+	ended  error      // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
+	lost   error      // why the connection has ended altogether; nil while it has not
+	loop   *rondo.Loop
 
 	blocked   bool // above the high water mark
 	paused    bool // the connection is not read from, because there is enough
 	abandoned bool // nobody wants the connection that is being made
-	dialed    bool // by a task, which decides when it ends
+	owned     bool // dialed or opened by a task, which decides when it ends
 
-	drain  drainer
-	handle Handler // what serves it; nil if it is somebody else's
+	writers task.Lock  // one at a time, so that no write is torn apart
+	writer  *task.Task // which waits for the peer to read; nil if none does
+	into    []byte     // where the reader wants what comes, if it does not matter how much
+	got     int        // how much was put there
+
+	drain   drainer
+	handle  Handler  // what serves it; nil if it is somebody else's
+	service *service // whose handler that is; nil if it is only Handle's
 }
 
 // transport is what a stream is over: a *rondo.Conn, or a file that cannot be polled.
@@ -61,11 +62,12 @@ func New() *Stream { return new(Stream) }
 // ConnectionMade implements rondo.Protocol.
 func (s *Stream) ConnectionMade(c *rondo.Conn) {
 	s.begin(c, c.Loop())
-	if s.abandoned {
+	switch {
+	case s.abandoned || s.service != nil && !s.service.enter():
 		c.Abort()
-		return
-	}
-	if s.handle != nil {
+	case s.service != nil:
+		s.service.begin(s.loop, s.serve())
+	case s.handle != nil:
 		s.serve()
 	}
 }

@@ -89,9 +89,9 @@ func Spawn[T any](t *Task, fn func(t *Task) (T, error)) *rondo.Future[T] {
 
 // body is a task with the function that it runs and the promise of what that returns: all of it in one piece.
 type body[T any] struct {
-	promise rondo.Promise[T]
-	fiber   fiber
 	task    Task
+	fiber   fiber
+	promise rondo.Promise[T]
 	fn      func(*Task) (T, error)
 }
 
@@ -160,6 +160,9 @@ func (b *body[T]) settle(v T, err error) {
 	b.task.close()
 	b.fiber.ended(err)
 	if err != nil {
+		if reason := b.task.reason(); reason != nil && rondo.IsOnly(err, reason) {
+			b.promise.Future().Ignore() // who has cancelled it knows
+		}
 		b.promise.RejectOnLoop(err)
 	} else {
 		b.promise.ResolveOnLoop(v)
@@ -170,6 +173,9 @@ func (b *body[T]) settle(v T, err error) {
 func (b *body[T]) pc() uintptr {
 	if b.fn == nil {
 		return 0
+	}
+	if x := b.task.extra; x != nil && x.entry != 0 {
+		return x.entry
 	}
 	return reflect.ValueOf(b.fn).Pointer()
 }
