@@ -178,12 +178,8 @@ func (p *program) dishGoroutines(ctx context.Context, d dishwashing) error {
 
 // pause blocks its goroutine for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	over, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-over.Done()
+	return context.Cause(ctx) // nil if it is only the time that is over
 }
