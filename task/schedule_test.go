@@ -18,7 +18,7 @@ type deed struct {
 	Do    string
 	Which int    // of the locks, semaphores or events, or which task to cancel
 	N     int    // how much to acquire
-	Hold  int    // for so many turns
+	Hold  int    // for so many turns; 3 is for long
 	Deeds []deed // of each of N+1 children of a group, or of what is shielded
 }
 
@@ -137,6 +137,7 @@ func (w *world) run(t *task.Task) error {
 		}
 		for i := range w.events { // who waits for what nobody sets is not left behind
 			w.set(i)
+			w.events[i].event.Clear()
 		}
 		_ = task.Sleep(t, time.Microsecond)
 	}
@@ -293,6 +294,9 @@ func (a *actor) visit(t *task.Task, s *site, n, hold int, take func(t *task.Task
 	}
 	for range hold {
 		a.heard(task.Yield(t))
+	}
+	if hold == 3 { // until all else has come to rest
+		a.heard(a.w.events[0].event.Wait(t))
 	}
 	s.inside -= n
 	give()
