@@ -1,7 +1,6 @@
 package task_test
 
 import (
-	"context"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -19,7 +18,7 @@ func inTask(b *testing.B, fn func(t *task.Task)) {
 		b.Fatal(err)
 	}
 	defer e.Close()
-	_, err = task.Go(e.Loop(), func(t *task.Task) (struct{}, error) { fn(t); return struct{}{}, nil }).Wait(context.Background())
+	_, err = task.Go(e.Loop(), func(t *task.Task) (struct{}, error) { fn(t); return struct{}{}, nil }).Wait(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
