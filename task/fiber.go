@@ -116,12 +116,12 @@ type worker struct {
 	idle   *worker // in scheduler.idle
 	nested bool    // resumed by another task, and not by the loop
 	exited bool    // by runtime.Goexit
+	deaf   bool    // the present wait is not interrupted: a cancellation is for the next one
 
 	// The present wait.
 	on     Parking       // nil: there is none
 	woken  error         // what it returns
 	since  time.Duration // when it began, on the loop's clock, as of the turn
-	deaf   bool          // it is not interrupted: a cancellation waits for the next one
 	waiter rondo.Waiter
 	spot   spot
 	alarm  *alarm // made when it is needed
