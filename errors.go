@@ -33,6 +33,10 @@ var (
 	// would wait for.
 	ErrOnLoop = errors.New("rondo: this call waits for the loop that it is made on")
 
+	// ErrNotPollable is in Loop.OpenFile's error for a file that cannot be waited for: a regular file, a folder, a
+	// device like /dev/null. Reading and writing it is blocking work, for Run.
+	ErrNotPollable = poller.ErrNotPollable
+
 	errGoexit = errors.New("rondo: runtime.Goexit in a callback (a test's FailNow must be called by the test's goroutine)")
 )
 

@@ -22,7 +22,8 @@ func Copy(t *task.Task, dst, src *Stream) (n int64, err error) {
 		k, err := dst.Write(t, p)
 		n += int64(k)
 		if err != nil {
-			return n, err
+			rest, _ := dst.put(p[k:]) // cancelled: it was read, so it is written, with nobody to wait for it
+			return n + int64(rest), err
 		}
 	}
 }

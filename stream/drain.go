@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/task"
 )
 
 // drainer is how a stream ends when the engine shuts down: what had arrived is still read, and then it is at its end. The loop
@@ -40,6 +41,10 @@ func (s *Stream) lookWhetherDrained() {
 	// A turn delivers 1,024 events at the most, so with many connections it takes more of them.
 	turns := 2 + s.loop.Engine().Conns()/1024
 	switch s.drain.quiet++; {
+	case s.owned: // the end that we would make of it would pass for the peer's, and half an answer for the whole
+		if task.Len(s.loop) == 0 { // nobody is left to end it
+			_ = s.Close()
+		}
 	case s.ended != nil || s.paused: // if it is paused, the task that makes room looks again
 	case s.drain.quiet > turns || s.drain.bytes > maxDrained:
 		s.paused = true

@@ -33,7 +33,9 @@ func (s *Stream) Read(t *task.Task, p []byte) (int, error) {
 		return 0, ErrBusy
 	}
 	s.into, s.got = p, 0
-	if err := s.wait(t); err != nil {
+	s.expect(t, 1)
+	if err := t.Park((*reading)(s)); err != nil {
+		s.forget(t)
 		return 0, err
 	}
 	if s.got == 0 {
@@ -49,17 +51,19 @@ func (s *Stream) readSome(p []byte) int {
 	return n
 }
 
-// wait waits for what s.into or s.need says.
-func (s *Stream) wait(t *task.Task) error {
-	s.reader = t
+// expect notes that t will wait until n bytes are there.
+func (s *Stream) expect(t *task.Task, n int) {
+	s.reader, s.need = t, n
 	if s.paused {
 		s.resume()
 	}
-	err := t.Park((*reading)(s))
-	if err != nil && s.reader == t { // cancelled before it began to wait
-		(*reading)(s).Abandon(err)
+}
+
+// forget undoes expect when the wait has come to nothing.
+func (s *Stream) forget(t *task.Task) {
+	if s.reader == t {
+		s.reader, s.into, s.need = nil, nil, 0
 	}
-	return err
 }
 
 // reading is a stream that a task waits to read from.
@@ -69,7 +73,9 @@ type reading Stream
 func (r *reading) Abandon(error) { r.reader, r.into, r.need = nil, nil, 0 }
 
 // String implements task.Parking.
-func (r *reading) String() string { return fmt.Sprintf("something to read from %v", r.conn.RemoteAddr()) }
+func (r *reading) String() string {
+	return fmt.Sprintf("something to read from %v", r.conn.RemoteAddr())
+}
 
 // fill waits until n bytes are there. Fewer come with an error.
 func (s *Stream) fill(t *task.Task, n int) error {
@@ -80,8 +86,9 @@ func (s *Stream) fill(t *task.Task, n int) error {
 		case s.reader != nil:
 			return ErrBusy
 		}
-		s.need = n
-		if err := s.wait(t); err != nil {
+		s.expect(t, n)
+		if err := t.Park((*reading)(s)); err != nil {
+			s.forget(t)
 			return err
 		}
 	}

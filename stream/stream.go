@@ -18,28 +18,29 @@ var ErrBusy = errors.New("stream: another task is reading")
 // Stream is a connection for tasks on its loop. Make one with [Handle], [Dial] or [OpenFile], or give the result of [New] to
 // rondo as the protocol of a connection.
 type Stream struct {
-	conn   transport // nil until the connection stands
-	loop   *rondo.Loop
-	handle Handler // what serves it; nil if it is somebody else's
-
-	// What has come and was not read: data[taken:]. The slice is the loop's pool's, and nil when there is nothing.
-	data   []byte
-	taken  int
-	paused bool  // the connection is not read from, because there is enough
-	ended  error // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
-
+	// What every message touches comes first, so that it is in as few cache lines as possible.
+	conn   transport  // nil until the connection stands
+	data   []byte     // what has come and was not read: data[taken:]. The loop's pool's; nil when there is nothing
+	taken  int        //
 	reader *task.Task // which waits; nil if none does
 	need   int        // until so many bytes are there
-	into   []byte     // where it wants them, if it does not matter how many
-	got    int        // how many were put there
+	ended  error      // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
+	lost   error      // why the connection has ended altogether; nil while it has not
+	loop   *rondo.Loop
 
-	blocked bool      // above the high water mark
-	writers task.Lock // one at a time, so that no write is torn apart
-	writer  *task.Task
-	lost    error // why the connection has ended altogether; nil while it has not
-
-	drain     drainer
+	blocked   bool // above the high water mark
+	paused    bool // the connection is not read from, because there is enough
 	abandoned bool // nobody wants the connection that is being made
+	owned     bool // dialed or opened by a task, which decides when it ends
+
+	writers task.Lock  // one at a time, so that no write is torn apart
+	writer  *task.Task // which waits for the peer to read; nil if none does
+	into    []byte     // where the reader wants what comes, if it does not matter how much
+	got     int        // how much was put there
+
+	drain   drainer
+	handle  Handler  // what serves it; nil if it is somebody else's
+	service *service // whose handler that is; nil if it is only Handle's
 }
 
 // transport is what a stream is over: a *rondo.Conn, or a file that cannot be polled.
@@ -61,11 +62,12 @@ func New() *Stream { return new(Stream) }
 // ConnectionMade implements rondo.Protocol.
 func (s *Stream) ConnectionMade(c *rondo.Conn) {
 	s.begin(c, c.Loop())
-	if s.abandoned {
+	switch {
+	case s.abandoned || s.service != nil && !s.service.enter():
 		c.Abort()
-		return
-	}
-	if s.handle != nil {
+	case s.service != nil:
+		s.service.begin(s.loop, s.serve())
+	case s.handle != nil:
 		s.serve()
 	}
 }

@@ -99,6 +99,10 @@ func Yield(t *Task) error {
 		s.left = 0 // it is the loop's turn
 	}
 	s.ready(f)
-	f.suspend()
+	if w := f.worker; !w.nested {
+		f.suspend()
+	} else if !w.yield(struct{}{}) {
+		f.kill()
+	}
 	return f.checkpoint()
 }

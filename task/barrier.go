@@ -41,14 +41,14 @@ func (b *Barrier) Wait(t *Task) (index int, err error) {
 		return b.parties - 1, nil
 	}
 	b.count++
-	p, reason := b.line.wait(t, b, 0)
+	index, reason := b.line.wait(t, b, 0)
 	switch {
 	case reason != nil:
 		return 0, reason
-	case p.n < 0:
+	case index < 0:
 		return 0, ErrBarrierBroken
 	}
-	return p.n, nil
+	return index, nil
 }
 
 // Waiting is how many tasks wait.

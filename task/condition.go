@@ -23,11 +23,11 @@ func (c *Condition) Wait(t *Task) error {
 		return reason
 	}
 	c.L.Unlock()
-	p, reason := c.line.wait(t, c, 0)
+	_, reason := c.line.wait(t, c, 0)
 	if reason != nil {
 		c.L.relock(t) // Notify has not done it
 	}
-	p.worker.deaf = false
+	t.fiber.worker.deaf = false
 	return reason
 }
 

@@ -3,8 +3,7 @@ package task
 // line is where tasks wait for their turn, in the order in which they came. The zero line is empty.
 type line struct{ first, last *spot }
 
-// spot is where a task stands in a line. A task waits for one thing at a time, so its coroutine has one, and to wait costs no
-// allocation.
+// spot is where a task stands in a line. Those that are free are kept by the scheduler, so that to wait costs no allocation.
 type spot struct {
 	worker     *worker
 	line       *line
@@ -22,9 +21,11 @@ type lined interface {
 
 // wait has the task stand in l, the line of thing, until somebody serves it; or returns the reason for which it was cancelled. The
 // caller has looked for a cancellation that was there before.
-func (l *line) wait(t *Task, thing lined, n int) (*spot, error) {
+// It returns what serve has been given.
+func (l *line) wait(t *Task, thing lined, n int) (served int, reason error) {
 	p := l.join(t, thing, n)
-	return p, t.fiber.park(p)
+	reason = t.fiber.park(p)
+	return p.free(), reason
 }
 
 // insist is wait for a task that cannot do without: if it is cancelled it hears of that in its next wait.
@@ -33,16 +34,30 @@ func (l *line) insist(t *Task, thing lined) {
 	p.worker.deaf = true
 	_ = t.fiber.park(p)
 	p.worker.deaf = false
+	p.free()
 }
 
 func (l *line) join(t *Task, thing lined, n int) *spot {
-	p := &t.fiber.worker.spot
-	if l.last != nil && l.last.worker.sched != p.worker.sched {
+	s := t.fiber.sched
+	if l.last != nil && l.last.worker.sched != s {
 		panic("task: " + thing.String() + " was used by tasks of different loops")
 	}
-	p.thing, p.n = thing, n
+	p := s.spots
+	if p == nil {
+		p = new(spot)
+	}
+	s.spots = p.next
+	p.worker, p.thing, p.n, p.next = t.fiber.worker, thing, n, nil
 	l.push(p)
 	return p
+}
+
+// free gives the spot back, and returns its number.
+func (p *spot) free() int {
+	s := p.worker.sched
+	p.worker, p.next = nil, s.spots
+	s.spots = p
+	return p.n
 }
 
 func (l *line) push(p *spot) {

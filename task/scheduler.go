@@ -23,9 +23,12 @@ type scheduler struct {
 	lastID uint64
 
 	idle     *worker // coroutines without a task
+	spots    *spot   // that are free, linked by next
 	idles    int
-	now      time.Duration // the loop's clock in this batch; 0: it was not read yet
-	stopping bool          // the engine no longer waits for anything
+	turn     uint32                   // the turn of the loop in which
+	now      time.Duration            // was read from its clock
+	quiet    *rondo.Promise[struct{}] // to be resolved when all tasks have ended; usually nil
+	stopping bool                     // the engine no longer waits for anything
 	watch    *watchdog
 }
 
@@ -46,7 +49,7 @@ const (
 var schedulers = rondo.NewLocal(newScheduler)
 
 func newScheduler(l *rondo.Loop) *scheduler {
-	s := &scheduler{loop: l, stopping: l.Stopping()}
+	s := &scheduler{loop: l, stopping: l.Stopping(), turn: l.Turn() - 1}
 	s.stage = l.NewStage(s.batch)
 	if l.Debug() {
 		s.watch = newWatchdog(l)
@@ -88,6 +91,9 @@ func (f *fiber) ended(err error) {
 	f.next, f.prev = nil, nil
 	if s.count--; s.count == 0 {
 		s.loop.Release()
+		if s.quiet != nil {
+			s.quiet.ResolveOnLoop(struct{}{})
+		}
 	}
 	if f.group != nil {
 		f.group.ended(f, err)
@@ -123,7 +129,7 @@ func (s *scheduler) take() *fiber {
 
 // batch is the loop's stage.
 func (s *scheduler) batch() {
-	s.active, s.left, s.now = true, batchBudget, 0
+	s.active, s.left = true, batchBudget
 	for f := s.take(); f != nil; f = s.take() {
 		s.resume(f)
 	}
@@ -179,8 +185,8 @@ func (s *scheduler) keep(w *worker) bool {
 
 // clock is the time of this turn: reading it for each wait would cost as much as a switch.
 func (s *scheduler) clock() time.Duration {
-	if s.now == 0 {
-		s.now = s.loop.Elapsed()
+	if turn := s.loop.Turn(); turn != s.turn {
+		s.turn, s.now = turn, s.loop.Elapsed()
 	}
 	return s.now
 }
@@ -203,6 +209,20 @@ func (s *scheduler) stop() {
 		f.interrupt()
 	}
 }
+
+// cancelAll cancels every task, and resolves quiet when all have ended.
+func (s *scheduler) cancelAll(quiet *rondo.Promise[struct{}]) {
+	s.quiet = quiet
+	for f := s.live; f != nil; f = f.next {
+		f.root().cancel(f, ErrProgramEnded)
+	}
+	if s.count == 0 {
+		quiet.ResolveOnLoop(struct{}{})
+	}
+}
+
+// Len is the number of tasks on loop l that have not ended. Only on the loop.
+func Len(l *rondo.Loop) int { return schedulers.On(l).count }
 
 // insist is what every wait that begins then returns. A task that goes on all the same is ended.
 func (f *fiber) insist() error {

@@ -95,9 +95,9 @@ func Spawn[T any](t *Task, fn func(t *Task) (T, error)) *rondo.Future[T] {
 
 // body is a task with the function that it runs and the promise of what that returns: all of it in one piece.
 type body[T any] struct {
-	promise rondo.Promise[T]
-	fiber   fiber
 	task    Task
+	fiber   fiber
+	promise rondo.Promise[T]
 	fn      func(*Task) (T, error)
 }
 
