@@ -114,6 +114,7 @@ func TestGoContext(t *testing.T) {
 func TestBlocksAreContexts(t *testing.T) {
 	run(t, func(t *task.Task) error {
 		var block, shielded context.Context
+		p := rondo.NewPromise[int](t.Loop())
 		f := spawn(t, func(t *task.Task) error {
 			return task.Shielded(t, func(t *task.Task) error {
 				shielded = t
@@ -121,15 +122,18 @@ func TestBlocksAreContexts(t *testing.T) {
 				return task.WithTimeout(t, time.Hour, func(t *task.Task) error {
 					block = t
 					_ = block.Done()
-					return task.Sleep(t, time.Millisecond)
+					_, err := task.Await(t, p.Future())
+					return err
 				})
 			})
 		})
 		settle(t)
 		f.Cancel(errTest)
+		settle(t)
 		if shielded.Err() != nil || block.Err() != nil {
 			return fmt.Errorf("a shielded context has ended: %w, %w", shielded.Err(), block.Err())
 		}
+		p.ResolveOnLoop(1)
 		if err := join(t, f); err != nil {
 			return err
 		}
