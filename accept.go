@@ -15,7 +15,7 @@ type acceptor struct {
 	loop    *Loop
 	fd      int
 	token   token
-	paused  bool
+	paused  bool          // also until it is served
 	resting bool          // paused for want of descriptors
 	delay   time.Duration // of the last such pause; 0 since it was overcome
 	ended   bool
@@ -33,37 +33,72 @@ const (
 	maxAcceptDelay = time.Second
 )
 
-// startFor is start for a caller that may be on a loop, and then does not wait for the answer.
-func (a *acceptor) startFor(onLoop bool) error {
-	err := a.start()
+// doFor does something for a caller that may be on a loop, and then does not wait for the answer.
+func (a *acceptor) doFor(onLoop bool, do func(*acceptor) error) error {
+	err := do(a)
 	if err != nil && onLoop {
 		a.ln.engine.report("rondo: listening failed", err)
 	}
 	return err
 }
 
+// start has the loop look after the socket.
 func (a *acceptor) start() error {
 	if a.loop.drained {
-		a.ended = true
-		_ = a.loop.poller.Close(a.fd)
+		a.abandon()
 		return ErrEngineClosed
 	}
 	a.token = a.loop.watchers.put(a)
-	err := a.loop.poller.Add(a.fd, uint64(a.token), poller.Read)
+	err := a.loop.poller.Add(a.fd, uint64(a.token), a.interest())
 	if err != nil {
 		a.shut()
 	}
 	return err
 }
 
+// serve begins to accept.
+func (a *acceptor) serve() error {
+	if a.ended {
+		return a.ln.reason()
+	}
+	a.paused = false
+	if a.token == 0 {
+		return nil // start, which another loop has posted here, is still to come
+	}
+	return a.loop.poller.Modify(a.fd, uint64(a.token), a.interest())
+}
+
+func (a *acceptor) interest() poller.Interest {
+	if a.paused {
+		return 0
+	}
+	return poller.Read
+}
+
+// abandon closes a socket that no loop looks after. It is called on the loop, or after its end.
+func (a *acceptor) abandon() {
+	if !a.ended {
+		a.ended = true
+		_ = a.loop.poller.Close(a.fd)
+	}
+}
+
+// shut implements watcher. What is called for the listener's end is work of its own: a panic must not keep the loop
+// from shutting the next.
 func (a *acceptor) shut() {
 	if a.ended {
 		return
 	}
-	a.ended = true
-	a.loop.watchers.remove(a.token)
-	_ = a.loop.poller.Close(a.fd)
-	_ = a.ln.Close() // the other acceptors and the socket's file too
+	l := a.loop
+	l.watchers.remove(a.token)
+	a.abandon()
+	reason := ErrClosed
+	if l.drained {
+		reason = ErrEngineClosed
+	}
+	for _, fn := range a.ln.close(reason) { // the other acceptors and the socket's file too
+		l.queue = append(l.queue, runFunc(fn))
+	}
 }
 
 // ready accepts what waits.
@@ -115,11 +150,7 @@ func (a *acceptor) pause(on bool) {
 		return
 	}
 	a.paused = on
-	interest := poller.Read
-	if on {
-		interest = 0
-	}
-	if err := a.loop.poller.Modify(a.fd, uint64(a.token), interest); err != nil {
+	if err := a.loop.poller.Modify(a.fd, uint64(a.token), a.interest()); err != nil {
 		a.ln.engine.report("rondo: accepting failed", err)
 	}
 }

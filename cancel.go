@@ -16,7 +16,10 @@ type cancelFunc func(reason error)
 func (f cancelFunc) CancelFuture(reason error) { f(reason) }
 
 // cancelled is in the place of the canceller of a future that was cancelled.
-type cancelled struct{ reason error }
+type cancelled struct {
+	reason error
+	told   Canceller // nil if there was none
+}
 
 // CancelFuture implements Canceller.
 func (*cancelled) CancelFuture(error) {}
@@ -52,14 +55,14 @@ func (f *Future[T]) Cancel(reason error) bool {
 		reason = context.Canceled
 	}
 	if before != nil {
-		f.canceller = &cancelled{reason}
+		f.canceller = &cancelled{reason, before}
 		f.tell(before, reason)
 		return true
 	}
 	if f.settled.Swap(true) {
 		return false // another goroutine was quicker: the result is on its way
 	}
-	f.canceller = &cancelled{reason}
+	f.canceller = &cancelled{reason: reason}
 	f.err = reason
 	f.complete()
 	return true

@@ -69,6 +69,9 @@ func (c *Conn) Close() error {
 
 // CloseWrite ends the outgoing direction once all that was written is sent; the peer reads an end of
 // file and may go on sending. Closing again does nothing.
+//
+// Of files, one that is open for writing only has no other direction, so this ends the connection, as Close
+// would. For others there is nothing to tell the other side: only Write returns ErrClosed from now on.
 func (c *Conn) CloseWrite() error {
 	c.own("Conn.CloseWrite", "Handle.Do")
 	if c.flags&(isEnded|isClosing) != 0 {
@@ -91,7 +94,9 @@ func (c *Conn) failed() {
 	if c.flags&(isEnded|watchesRead|watchesWrite) != 0 {
 		return
 	}
-	if err := c.loop.poller.SocketError(int(c.fd)); err != nil {
+	if c.flags&isFile != 0 {
+		c.fileFailed()
+	} else if err := c.loop.poller.SocketError(int(c.fd)); err != nil {
 		c.end(c.opError("read", err), true)
 	}
 }
@@ -120,7 +125,7 @@ func (c *Conn) drain() {
 		c.flags &^= isDraining // it is the protocol's now
 		d.Drain(c)
 		c.settle()
-	} else if told := writePaused | hearsPause; c.flags&hasEOF != 0 || c.flags&readPaused != 0 && c.flags&told != told {
+	} else if told := writePaused | hearsPause; c.flags&(hasEOF|writeOnly) != 0 || c.flags&readPaused != 0 && c.flags&told != told {
 		// Nothing more comes, or is wanted. (Who has paused reading because it was told to pause writing
 		// will resume, and is waited for.)
 		_ = c.Close()

@@ -32,6 +32,9 @@ const (
 	isDirty                             // in Loop.dirty
 	isQueued                            // in Loop.queue
 	isUnix                              // a Unix socket
+	isFile                              // no socket at all: see file.go
+	readOnly                            // such a file that cannot be written
+	writeOnly                           // or not read; then hasEOF too if watching it for reading tells nothing
 	isDraining                          // the engine shuts down: ends when nothing is left to read
 	hasEOF                              // the peer has ended its direction
 	endedByPeer                         // and that is why the connection is closing
@@ -56,6 +59,7 @@ type settings struct {
 	listener         *Listener // to be told when the connection ends, if it counts them
 	closing          Timer     // until a closed connection whose peer does not read is given up
 	drained          int       // bytes read since the engine began to shut down
+	file             fileAddr  // what OpenFile was given
 }
 
 // set returns the connection's own settings, to be changed.
@@ -69,9 +73,14 @@ func (c *Conn) set() *settings {
 // adopt makes a connection of a descriptor, on the loop, which has been charged with it (Engine.place).
 // On an error the descriptor is the caller's.
 func (l *Loop) adopt(fd int, peer netip.AddrPort, proto Protocol, flags connFlags, extra *settings) (*Conn, error) {
-	c := &Conn{loop: l, proto: proto, extra: extra, peer: peer, fd: int32(fd), flags: flags | optional(proto) | watchesRead}
+	c := &Conn{loop: l, proto: proto, extra: extra, peer: peer, fd: int32(fd), flags: flags | optional(proto)}
 	c.token = l.conns.put(c)
-	if err := l.poller.Add(fd, uint64(c.token), poller.Read); err != nil {
+	var interest poller.Interest
+	if flags&hasEOF == 0 {
+		c.flags |= watchesRead
+		interest = poller.Read
+	}
+	if err := l.poller.Add(fd, uint64(c.token), interest); err != nil {
 		l.conns.remove(c.token)
 		return nil, err
 	}
@@ -120,7 +129,7 @@ func (c *Conn) SetProtocol(p Protocol) {
 	if c.flags&(isEnded|isClosing) != 0 {
 		return
 	}
-	if c.flags&hasEOF != 0 {
+	if c.flags&(hasEOF|writeOnly) == hasEOF {
 		c.flags &^= hasEOF
 		c.again(mustEOF)
 	}
@@ -139,9 +148,13 @@ func (c *Conn) SetProtocol(p Protocol) {
 }
 
 // RemoteAddr is the peer's address, also after the connection has ended: a *net.TCPAddr, or a
-// *net.UnixAddr with the name that the peer has bound, usually none.
+// *net.UnixAddr with the name that the peer has bound, usually none. That of a file has the network "file" and
+// the file's name.
 func (c *Conn) RemoteAddr() net.Addr {
 	c.own("Conn.RemoteAddr", "Handle.Do")
+	if c.flags&isFile != 0 {
+		return c.extra.file
+	}
 	if c.flags&isUnix == 0 {
 		return net.TCPAddrFromAddrPort(c.peer)
 	}
@@ -153,24 +166,28 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return &net.UnixAddr{Net: "unix"}
 }
 
-// LocalAddr is this side's address; nil after the connection has ended.
+// LocalAddr is this side's address; nil after the connection has ended. A file has but one.
 func (c *Conn) LocalAddr() net.Addr {
 	c.own("Conn.LocalAddr", "Handle.Do")
 	if c.flags&isEnded != 0 {
 		return nil
 	}
+	if c.flags&isFile != 0 {
+		return c.extra.file
+	}
 	return c.loop.poller.LocalAddr(int(c.fd))
 }
 
 // SetNoDelay says whether small writes go out at once (true, the default) or wait for others by
-// Nagle's algorithm. It does nothing for a Unix socket.
+// Nagle's algorithm. It does nothing for a Unix socket or a file.
 func (c *Conn) SetNoDelay(on bool) error {
 	c.own("Conn.SetNoDelay", "Handle.Do")
 	return c.option(func() error { return c.loop.poller.SetNoDelay(int(c.fd), on) })
 }
 
 // SetKeepAlive sends probes when the connection has been silent for idle, rounded up to seconds, so
-// that a peer which has vanished is noticed. Zero or less switches them off.
+// that a peer which has vanished is noticed. Zero or less switches them off. It does nothing for a Unix
+// socket or a file.
 func (c *Conn) SetKeepAlive(idle time.Duration) error {
 	c.own("Conn.SetKeepAlive", "Handle.Do")
 	return c.option(func() error { return c.loop.poller.SetKeepAlive(int(c.fd), idle) })
@@ -180,7 +197,7 @@ func (c *Conn) option(set func() error) error {
 	if c.flags&isEnded != 0 {
 		return ErrClosed
 	}
-	if c.flags&isUnix != 0 {
+	if c.flags&(isUnix|isFile) != 0 {
 		return nil
 	}
 	if err := set(); err != nil {
@@ -249,6 +266,9 @@ func (c *Conn) watch() {
 
 // opError says which network and peer an error of the network is about.
 func (c *Conn) opError(op string, err error) error {
+	if c.flags&isFile != 0 {
+		return c.fileError(op, err)
+	}
 	e := &net.OpError{Op: op, Net: "tcp", Err: syscallError(op, err)}
 	if c.flags&isUnix != 0 {
 		e.Net = "unix"

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
+	"slices"
 
 	"github.com/rondo-go/rondo/internal/poller"
 )
@@ -30,6 +32,10 @@ var (
 	// ErrOnLoop is returned by calls that wait, when they are made on the very loop that they
 	// would wait for.
 	ErrOnLoop = errors.New("rondo: this call waits for the loop that it is made on")
+
+	// ErrNotPollable is in Loop.OpenFile's error for a file that cannot be waited for: a regular file, a folder, a
+	// device like /dev/null. Reading and writing it is blocking work, for Run.
+	ErrNotPollable = poller.ErrNotPollable
 
 	errGoexit = errors.New("rondo: runtime.Goexit in a callback (a test's FailNow must be called by the test's goroutine)")
 )
@@ -67,4 +73,20 @@ func (e *PanicError) Error() string {
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
+}
+
+// IsOnly reports whether err is reason, perhaps wrapped, and nothing else beside it: what is left of work that
+// was cancelled for that reason, and whose cleaning up has not failed as well.
+func IsOnly(err, reason error) bool {
+	if !errors.Is(err, reason) {
+		return false
+	}
+	for next := errors.Unwrap(err); next != nil && errors.Is(next, reason); next = errors.Unwrap(err) {
+		err = next
+	}
+	many, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is unwrapped
+	if !ok || reflect.TypeOf(err).Comparable() && err == reason {
+		return true
+	}
+	return !slices.ContainsFunc(many.Unwrap(), func(err error) bool { return !IsOnly(err, reason) })
 }

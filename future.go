@@ -137,8 +137,20 @@ func (f *Future[T]) String() string {
 	case f.done:
 		return "a future that is done"
 	}
-	if s, ok := f.canceller.(fmt.Stringer); ok {
-		return s.String()
+	if s := f.source(); s != "" {
+		return s
 	}
 	return "a future of " + reflect.TypeFor[T]().String() // and not of the value's type: it may be on its way here
+}
+
+// source says what works on the result of a future that is pending; nothing if that is not known.
+func (f *Future[T]) source() string {
+	c := f.canceller
+	if ended, ok := c.(*cancelled); ok {
+		c = ended.told
+	}
+	if s, ok := c.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return ""
 }

@@ -132,5 +132,5 @@ func (k *link[T, U]) String() string {
 	if k.from != nil {
 		return k.from.String()
 	}
-	return "a step of a chain"
+	return "" // it is over
 }

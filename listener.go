@@ -43,8 +43,11 @@ type Listener struct {
 	open      quota // connections
 	waiting   quota // those of them that wait for Accept of a net.Listener
 	acceptors []*acceptor
-	once      sync.Once
-	closed    func() // called when it closes; may be nil
+
+	mu      sync.Mutex
+	serving bool
+	ended   error // why it is closed; nil if it is not
+	onClose []func()
 }
 
 // quota counts up to a limit; a limit of zero is none, and then it does not count.
@@ -71,7 +74,7 @@ func (q *quota) take() bool {
 func (q *quota) give() bool { return q.limit > 0 && q.used.Add(-1) == q.limit-1 }
 
 // Listen accepts connections on address and gives each a protocol made by accept, which is called
-// on the connection's loop; if it returns nil the connection is closed. The network is "tcp", "tcp4",
+// on the connection's loop; if it returns nil the connection is closed. (It is Bind and Serve in one.) The network is "tcp", "tcp4",
 // "tcp6" or "unix"; the address of a TCP network is host:port, where an empty host means all of this
 // machine's addresses and port 0 a free one. The error is a *net.OpError. A host name may have to be
 // looked up: do not call Listen on a loop then.
@@ -81,15 +84,61 @@ func (e *Engine) Listen(network, address string, accept func() Protocol) (*Liste
 
 // Listen is [Engine.Listen] with this configuration.
 func (cfg ListenConfig) Listen(e *Engine, network, address string, accept func() Protocol) (*Listener, error) {
+	ln, err := cfg.Bind(e, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := ln.Serve(accept); err != nil {
+		return nil, err
+	}
+	return ln, nil
+}
+
+// Bind is the first half of [Engine.Listen]: the address is taken and connections can be made, but they wait in the
+// kernel's backlog until [Listener.Serve] begins to accept them. So a server knows its address, gives up privileges, or opens its
+// other listeners before it answers the first. The listener must be served or closed; the end of the engine closes it.
+func (e *Engine) Bind(network, address string) (*Listener, error) {
+	return ListenConfig{}.Bind(e, network, address)
+}
+
+// Bind is [Engine.Bind] with this configuration.
+func (cfg ListenConfig) Bind(e *Engine, network, address string) (*Listener, error) {
 	ln, err := cfg.open(e, network, address)
 	if err != nil {
 		return nil, err
 	}
-	ln.accept = accept
-	if err := ln.start(); err != nil {
+	// The loops have the sockets from now on, and with them the task of closing them at the engine's end.
+	if err := ln.each((*acceptor).start); err != nil {
 		return nil, err
 	}
 	return ln, nil
+}
+
+// Serve is the second half of [Engine.Listen]: it accepts the connections that wait and those that come, and gives each a
+// protocol made by accept. It does not wait for them. The error is a *net.OpError: of [ErrClosed] when the listener
+// is closed, [ErrEngineClosed] if it was the engine's end that closed it. Calling it again is an error too, and changes nothing.
+func (ln *Listener) Serve(accept func() Protocol) error {
+	ln.mu.Lock()
+	err := ln.ended
+	switch {
+	case err != nil:
+	case ln.serving:
+		err = errServing
+	default:
+		ln.serving = true
+		ln.accept = accept
+	}
+	ln.mu.Unlock()
+	if err != nil {
+		return ln.opError(err)
+	}
+	return ln.each((*acceptor).serve)
+}
+
+var errServing = errors.New("it is being served already")
+
+func (ln *Listener) opError(err error) error {
+	return &net.OpError{Op: "listen", Net: ln.addr.Network(), Addr: ln.addr, Err: err}
 }
 
 // open makes a listener and its sockets, which do not accept yet.
@@ -124,34 +173,34 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 			}
 		}
 		ln.addr = l.poller.LocalAddr(fd) // the first socket chooses the port, the others share it
-		ln.acceptors = append(ln.acceptors, &acceptor{ln: ln, loop: l, fd: fd})
+		ln.acceptors = append(ln.acceptors, &acceptor{ln: ln, loop: l, fd: fd, paused: true})
 	}
 	return ln, nil
 }
 
-// start has every loop watch its socket, and waits until they do.
-func (ln *Listener) start() error {
+// each has every loop do something with its socket, and waits until they have. An error closes the listener.
+func (ln *Listener) each(do func(*acceptor) error) error {
 	onLoop := ln.engine.onLoop()
 	var failed error
 	for _, a := range ln.acceptors {
 		var err error
-		started := make(chan error, 1)
+		done := make(chan error, 1)
 		switch {
 		case onLoop && a.loop.onLoop():
-			err = a.start()
-		case !a.loop.Post(func() { started <- a.startFor(onLoop) }):
+			err = do(a)
+		case !a.loop.Post(func() { done <- a.doFor(onLoop, do) }):
 			<-a.loop.over
-			_ = a.loop.poller.Close(a.fd)
+			a.abandon()
 			err = ErrEngineClosed
 		case onLoop: // loops never wait for each other
 		default:
-			err = <-started
+			err = <-done
 		}
 		failed = cmp.Or(failed, err)
 	}
 	if failed != nil {
 		_ = ln.Close()
-		return &net.OpError{Op: "listen", Net: ln.addr.Network(), Addr: ln.addr, Err: failed}
+		return ln.opError(failed)
 	}
 	return nil
 }
@@ -186,23 +235,57 @@ func listenAddr(network, address string) (net.Addr, error) {
 // Addr is the address that the listener listens on, with the port that was chosen.
 func (ln *Listener) Addr() net.Addr { return ln.addr }
 
-// Close stops accepting. Connections that were accepted go on. It does not wait, and closing again
-// does nothing; the error is always nil.
+// Close stops accepting. Connections that were accepted go on; those that still wait in the backlog are reset. It does not
+// wait, and closing again does nothing; the error is always nil.
 func (ln *Listener) Close() error {
-	ln.once.Do(func() {
-		if ln.closed != nil {
-			ln.closed()
-		}
-		for _, a := range ln.acceptors {
-			a.loop.Post(a.shut)
-		}
-		if a, ok := ln.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' {
-			if err := os.Remove(a.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				ln.engine.report("rondo: removing a Unix socket failed", err)
-			}
-		}
-	})
+	for _, fn := range ln.close(ErrClosed) {
+		fn()
+	}
 	return nil
+}
+
+// OnClose has fn called once, when the listener is closed: by Close, on the goroutine that calls it, or because the engine
+// shuts down, on a loop. It is called at once if the listener is closed already. Functions are called in the order in which they
+// were given. Any goroutine may call OnClose.
+func (ln *Listener) OnClose(fn func()) {
+	ln.mu.Lock()
+	closed := ln.ended != nil
+	if !closed {
+		ln.onClose = append(ln.onClose, fn)
+	}
+	ln.mu.Unlock()
+	if closed {
+		fn()
+	}
+}
+
+// reason is why the listener is closed.
+func (ln *Listener) reason() error {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	return cmp.Or(ln.ended, ErrClosed)
+}
+
+// close closes the listener unless it is closed, and returns what is to be called for it.
+func (ln *Listener) close(reason error) []func() {
+	ln.mu.Lock()
+	if ln.ended != nil {
+		ln.mu.Unlock()
+		return nil
+	}
+	ln.ended = reason
+	fns := ln.onClose
+	ln.onClose = nil
+	ln.mu.Unlock()
+	for _, a := range ln.acceptors {
+		a.loop.Post(a.shut)
+	}
+	if a, ok := ln.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' {
+		if err := os.Remove(a.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			ln.engine.report("rondo: removing a Unix socket failed", err)
+		}
+	}
+	return fns
 }
 
 // reserve reports whether there is room for one more connection, and takes it.

@@ -24,20 +24,19 @@ func (e *Engine) ListenNet(network, address string) (net.Listener, error) {
 
 // ListenNet is [Engine.ListenNet] with this configuration.
 func (cfg ListenConfig) ListenNet(e *Engine, network, address string) (net.Listener, error) {
-	ln, err := cfg.open(e, network, address)
+	ln, err := cfg.Bind(e, network, address)
 	if err != nil {
 		return nil, err
 	}
 	ln.waiting.limit = maxWaiting
 	nl := &netListener{Listener: ln}
 	nl.arrived.L = &nl.mu
-	ln.accept = func() Protocol {
+	ln.OnClose(nl.end)
+	if err := ln.Serve(func() Protocol {
 		n := newNetConn()
 		n.made = nl.add
 		return n
-	}
-	ln.closed = nl.end
-	if err := ln.start(); err != nil {
+	}); err != nil {
 		return nil, err
 	}
 	return nl, nil

@@ -82,7 +82,13 @@ func grow(p []byte, n int) []byte {
 
 // recv reads once and returns how much, 0 if there is nothing to deliver.
 func (c *Conn) recv(p []byte) int {
-	n, err := c.loop.poller.Recv(int(c.fd), p)
+	var n int
+	var err error
+	if c.flags&isFile == 0 {
+		n, err = c.loop.poller.Recv(int(c.fd), p)
+	} else {
+		n, err = c.readFile(p)
+	}
 	switch {
 	case n > 0:
 		if c.flags&isDraining != 0 {

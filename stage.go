@@ -128,6 +128,9 @@ func (l *Loop) call(fns *[]func()) {
 	}
 }
 
+// Turn counts the turns of the loop; it starts over after 2³². Only on the loop.
+func (l *Loop) Turn() uint32 { return l.turns }
+
 // Draining reports whether the engine has begun to shut down. Only on the loop.
 func (l *Loop) Draining() bool { return l.drained }
 

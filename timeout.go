@@ -113,4 +113,9 @@ func (r *relay[T]) settle(v T, err error, at *trace) {
 }
 
 // String implements fmt.Stringer.
-func (r *relay[T]) String() string { return r.from.String() }
+func (r *relay[T]) String() string {
+	if r.from == nil {
+		return "" // it is over
+	}
+	return r.from.String()
+}

@@ -1,12 +1,10 @@
 package rondo
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -18,6 +16,7 @@ type report struct {
 	looked atomic.Bool
 	log    *slog.Logger
 	words  string
+	of     string // what has failed, if that is known
 	failed *trace // where the error was given
 	made   *trace // where the promise was made; in debug builds only
 }
@@ -29,25 +28,18 @@ func (f *Future[T]) guardError() {
 	switch {
 	case f.waited() || f.ignored:
 		return
-	case ok && isOnly(f.err, c.reason):
+	case ok && IsOnly(f.err, c.reason):
 		return
-	case f.loop.engine.state.Load() == stopping && isOnly(f.err, ErrEngineClosed):
+	case f.loop.engine.state.Load() == stopping && IsOnly(f.err, ErrEngineClosed):
 		return
 	}
 	if f.origin() == nil {
 		f.place(newTrace(0))
 	}
 	r := f.report
-	r.log, r.words = f.loop.engine.config.Logger, fmt.Sprint(f.err) // which survives an Error that panics
+	r.log, r.of = f.loop.engine.config.Logger, f.source()
+	r.words = fmt.Sprint(f.err) // which survives an Error that panics
 	runtime.AddCleanup(f, (*report).tell, r)
-}
-
-// isOnly reports whether err is the reason and says nothing beside it, as errors that were joined to it would.
-func isOnly(err, reason error) bool {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the errors within are looked at in turn
-		return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !isOnly(err, reason) })
-	}
-	return errors.Is(err, reason)
 }
 
 // place notes where an error was given.
@@ -77,7 +69,11 @@ func (r *report) tell() {
 	if r.looked.Load() {
 		return
 	}
-	args := []any{"error", r.words, "failed", r.failed.String()}
+	args := []any{"error", r.words}
+	if r.of != "" {
+		args = append(args, "of", r.of)
+	}
+	args = append(args, "failed", r.failed.String())
 	if r.made != nil {
 		args = append(args, "made", r.made.String())
 	}

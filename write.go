@@ -20,11 +20,12 @@ const directWrite = 16 << 10
 // Write sends p, or keeps a copy of what the kernel does not take now; it never blocks and never
 // writes a part. Writes of one callback are gathered and go out together when it returns. After
 // Close, CloseWrite and the connection's end it returns ErrClosed; past the hard limit it ends
-// the connection and returns a [*BufferError].
+// the connection and returns a [*BufferError]. On a file that is open for reading only it does nothing and
+// returns a *net.OpError of syscall.EBADF.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.own("Conn.Write", "Handle.Write")
 	if c.flags&(isEnded|isClosing|hasFIN) != 0 {
-		return 0, ErrClosed
+		return 0, c.notWritable()
 	}
 	if len(p) == 0 {
 		return 0, nil
@@ -107,7 +108,13 @@ func (c *Conn) sendOutput() error {
 // buffer is full: the next one would only be refused.
 func (c *Conn) send(p []byte) (rest []byte, err error) {
 	for len(p) > 0 && c.flags&blocked == 0 {
-		n, err := c.loop.poller.Send(int(c.fd), p)
+		var n int
+		var err error
+		if c.flags&isFile == 0 {
+			n, err = c.loop.poller.Send(int(c.fd), p)
+		} else {
+			n, err = c.loop.poller.WriteFile(int(c.fd), p)
+		}
 		if err != nil && err != syscall.EAGAIN { //nolint:errorlint // bare by the poller's contract
 			err = c.opError("write", err)
 			c.end(err, true)
@@ -141,8 +148,11 @@ func (c *Conn) settle() {
 		}
 		if c.flags&(hasFIN|sentFIN) == hasFIN {
 			c.flags |= sentFIN
-			if err := c.loop.poller.CloseWrite(int(c.fd)); err != nil {
+			if err := c.closeWrite(); err != nil {
 				c.end(c.opError("close", err), true)
+				return
+			}
+			if c.flags&isEnded != 0 {
 				return
 			}
 		}
@@ -206,6 +216,12 @@ func (c *Conn) SetWriteLimits(low, high, limit int) {
 	}
 	x := c.set()
 	x.low, x.high, x.limit = low, high, limit
+}
+
+// WriteLimits are the water marks, in bytes: see SetWriteLimits.
+func (c *Conn) WriteLimits() (low, high, limit int) {
+	c.own("Conn.WriteLimits", "Handle.Do")
+	return c.writeLimits()
 }
 
 func (c *Conn) writeLimits() (low, high, limit int) {

@@ -54,16 +54,31 @@ func Go[T any](l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	return b.promise.Future()
 }
 
+// Start is [Go] for code that runs on the loop: the task begins in the present turn of the loop, if there is time, and never within
+// Start itself.
+func Start[T any](l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
+	l.MustOwn("task.Start", "task.Go")
+	b := newBody(l, fn)
+	b.Run(l)
+	return b.promise.Future()
+}
+
 // GoContext is [Go] for a task that is cancelled, with the context's cause, when ctx ends, and that has ctx's values.
 func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	b := newBody(l, fn)
 	x := b.task.set()
 	x.values = context.WithoutCancel(ctx)
-	x.left = context.AfterFunc(ctx, func() {
-		l.Post(func() { b.task.cancel(&b.fiber, context.Cause(ctx)) })
-	})
+	if ctx.Err() != nil {
+		b.task.cancel(&b.fiber, context.Cause(ctx)) // nobody else knows the task yet; it does not begin
+	} else {
+		x.left = context.AfterFunc(ctx, func() {
+			l.Post(func() { b.task.cancel(&b.fiber, context.Cause(ctx)) })
+		})
+	}
 	if !l.PostRunner(b) {
-		x.left()
+		if x.left != nil {
+			x.left()
+		}
 		b.promise.Reject(rondo.ErrEngineClosed)
 	}
 	return b.promise.Future()
@@ -80,9 +95,9 @@ func Spawn[T any](t *Task, fn func(t *Task) (T, error)) *rondo.Future[T] {
 
 // body is a task with the function that it runs and the promise of what that returns: all of it in one piece.
 type body[T any] struct {
-	promise rondo.Promise[T]
-	fiber   fiber
 	task    Task
+	fiber   fiber
+	promise rondo.Promise[T]
 	fn      func(*Task) (T, error)
 }
 
@@ -151,6 +166,9 @@ func (b *body[T]) settle(v T, err error) {
 	b.task.close()
 	b.fiber.ended(err)
 	if err != nil {
+		if reason := b.task.reason(); reason != nil && rondo.IsOnly(err, reason) {
+			b.promise.Future().Ignore() // who has cancelled it knows
+		}
 		b.promise.RejectOnLoop(err)
 	} else {
 		b.promise.ResolveOnLoop(v)
@@ -161,6 +179,9 @@ func (b *body[T]) settle(v T, err error) {
 func (b *body[T]) pc() uintptr {
 	if b.fn == nil {
 		return 0
+	}
+	if x := b.task.extra; x != nil && x.entry != 0 {
+		return x.entry
 	}
 	return reflect.ValueOf(b.fn).Pointer()
 }

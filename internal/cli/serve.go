@@ -14,6 +14,8 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/stream"
+	"github.com/rondo-go/rondo/task"
 )
 
 func (p *program) serve() *cobra.Command {
@@ -34,10 +36,11 @@ type echoServer struct {
 	address string
 	config  rondo.Config
 	drain   time.Duration
+	style   string
 }
 
 func (p *program) serveEcho() *cobra.Command {
-	s := echoServer{address: "127.0.0.1:7000", drain: 10 * time.Second}
+	s := echoServer{address: "127.0.0.1:7000", drain: 10 * time.Second, style: "protocol"}
 	cmd := &cobra.Command{
 		Use:   "echo [options]",
 		Short: "Send back whatever comes",
@@ -46,6 +49,7 @@ signals INT, TERM and HUP, end it in good order: nobody new is let in, and what
 has come is still answered. A second signal ends it at once.`,
 		Example: `  rondo serve echo
   rondo serve echo --addr 0.0.0.0:7000 --loops 4
+  rondo serve echo --style task
   rondo serve echo --addr unix:/tmp/echo.sock`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
@@ -55,6 +59,8 @@ has come is still answered. A second signal ends it at once.`,
 	f.StringVar(&s.address, "addr", s.address, "[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; port 0 is a free one")
 	f.Var(whole{&s.config.Loops}, "loops", "event loops; 0 means one for each processor")
 	f.StringVar(&s.config.Poller, "poller", "", "how to wait for events: "+pollers()+" (default the best that works)")
+	f.Var(choice{word: &s.style, allowed: []string{"protocol", "task"}}, "style",
+		"how it is written: callbacks, or a task for each connection")
 	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end; 0 cuts them off")
 	return cmd
 }
@@ -78,7 +84,11 @@ func (p *program) echo(ctx context.Context, s echoServer) error {
 		return err
 	}
 	defer e.Close()
-	ln, err := e.Listen(network, address, func() rondo.Protocol { return echo{} })
+	accept := func() rondo.Protocol { return echo{} }
+	if s.style == "task" {
+		accept = stream.Handle(echoTask)
+	}
+	ln, err := e.Listen(network, address, accept)
 	if err != nil {
 		return err
 	}
@@ -169,6 +179,19 @@ func listenOn(s string) (network, address string, err error) {
 		host = "127.0.0.1"
 	}
 	return "tcp", net.JoinHostPort(host, port), nil
+}
+
+// echoTask is the same as straight-line code: Write waits for a client that does not read its answers.
+func echoTask(t *task.Task, s *stream.Stream) error {
+	for {
+		p, err := s.Next(t, 64<<10)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Write(t, p); err != nil {
+			return err
+		}
+	}
 }
 
 // echo sends back what comes, and reads no more from a client that does not read its answers.

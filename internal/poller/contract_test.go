@@ -82,6 +82,11 @@ var contract = []clause{
 	{"move to another poller", moveToAnother, true},
 	{"shut leaves descriptors open", shutLeavesOpen, true},
 	{"a crowd", crowd, false},
+
+	// Files: contract_file_test.go.
+	{"a pipe", fileStream, false},
+	{"a pipe without readers", fileReadersGone, false},
+	{"what cannot be polled", fileRefused, false},
 }
 
 func TestContract(t *testing.T) {

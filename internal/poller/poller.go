@@ -45,6 +45,15 @@
 // Closing. Close removes the descriptor from the poller that it was added to. Remove first is
 // needed only to move a descriptor elsewhere.
 //
+// Files. OpenFile makes a descriptor of what the process has open already: a pipe, a FIFO, a terminal, a
+// device or a stream socket. All that is said above holds for it; but for a socket's, its bytes go through
+// ReadFile and WriteFile, and Close and Reset give back what OpenFile has borrowed (the open file's flags, as they
+// were). Backends agree on what they refuse with [ErrNotPollable], whatever the system call behind them would do
+// with it. A pipe that is open for writing only may be watched for reading: it is never Readable but when its
+// readers are gone, by which a writer with nothing to write learns it (not on all systems of kqueue). The descriptor
+// that OpenFile takes is the operating system's. A simulated world that has none refuses it with
+// [errors.ErrUnsupported].
+//
 // Errors. Calls that the kernel refuses for now return [syscall.EAGAIN], unwrapped; Recv
 // returns 0 and nil at the end of the stream. All other errors are the kernel's ([syscall.Errno],
 // wrapped in [os.SyscallError] where several calls were made). Add returns a [LimitError] where a
@@ -112,6 +121,11 @@ type Poller interface {
 	// Recv reads into p, Send writes from p.
 	Recv(fd int, p []byte) (int, error)
 	Send(fd int, p []byte) (int, error)
+	// OpenFile makes a descriptor of what fd names, which stays open; see [sock.OpenFile]. ReadFile and WriteFile
+	// are Recv and Send for those that it has made, other than sockets.
+	OpenFile(fd int) (sock.File, error)
+	ReadFile(fd int, p []byte) (int, error)
+	WriteFile(fd int, p []byte) (int, error)
 	// CloseWrite ends the outgoing direction.
 	CloseWrite(fd int) error
 	// Close ends both, delivering what was sent; Reset drops it and tells the peer.
@@ -145,6 +159,9 @@ type Poller interface {
 	// Shut closes the poller's own descriptors; those that were added stay open.
 	Shut() error
 }
+
+// ErrNotPollable is OpenFile's for what is always ready, though reading it may take long.
+var ErrNotPollable = sock.ErrNotPollable
 
 // LimitError is returned by Add for a descriptor that a backend cannot watch.
 type LimitError struct {

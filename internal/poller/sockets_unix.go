@@ -11,7 +11,7 @@ import (
 )
 
 // sockets is the half of the contract that the operating system's backends share: each waits
-// in its own way, but all open, read, write and close the same sockets.
+// in its own way, but all open, read, write and close the same sockets and files.
 type sockets struct{}
 
 func (sockets) Listen(addr net.Addr, o sock.Options) (int, error) { return sock.Listen(addr, o) }
@@ -20,6 +20,9 @@ func (sockets) Connect(remote, local net.Addr) (int, error)       { return sock.
 func (sockets) SocketError(fd int) error                          { return sock.SocketError(fd) }
 func (sockets) Recv(fd int, p []byte) (int, error)                { return sock.Recv(fd, p) }
 func (sockets) Send(fd int, p []byte) (int, error)                { return sock.Send(fd, p) }
+func (sockets) OpenFile(fd int) (sock.File, error)                { return sock.OpenFile(fd) }
+func (sockets) ReadFile(fd int, p []byte) (int, error)            { return sock.ReadFile(fd, p) }
+func (sockets) WriteFile(fd int, p []byte) (int, error)           { return sock.WriteFile(fd, p) }
 func (sockets) CloseWrite(fd int) error                           { return sock.CloseWrite(fd) }
 func (sockets) Unsent(fd int) int                                 { return sock.Unsent(fd) }
 func (sockets) LocalAddr(fd int) net.Addr                         { return sock.LocalAddr(fd) }

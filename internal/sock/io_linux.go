@@ -76,9 +76,13 @@ func peer(sa *unix.RawSockaddrInet6) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// Unsent is how many bytes were given to Send that the peer's side has not taken yet (SIOCOUTQ).
+// Unsent is how many bytes were given to Send that the peer's side has not taken yet: SIOCOUTQ, which is TIOCOUTQ to
+// a terminal. A pipe does not know it, but tells at either end what is in it.
 func Unsent(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err == unix.ENOTTY {
+		n, err = unix.IoctlGetInt(fd, unix.TIOCINQ)
+	}
 	if err != nil {
 		return 0
 	}

@@ -134,11 +134,17 @@ func SocketError(fd int) error {
 func CloseWrite(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
 
 // Close closes the descriptor. What was sent is still delivered.
-func Close(fd int) error { return unix.Close(fd) }
+func Close(fd int) error {
+	giveBack(fd)
+	return unix.Close(fd)
+}
 
-// Reset closes the descriptor at once: what is not yet delivered is dropped and a TCP peer gets RST.
+// Reset closes the descriptor at once: what is not yet delivered is dropped and a TCP peer gets RST. A borrowed
+// socket ([ShareFile]) is not ours to reset, and what is no socket cannot be: they are closed.
 func Reset(fd int) error {
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: 0})
+	if !giveBack(fd) {
+		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: 0})
+	}
 	return unix.Close(fd)
 }
 

@@ -1,5 +1,6 @@
 // Package sock is the sockets layer: the system calls that an engine makes on non-blocking
-// descriptors, and nothing else. It keeps no state, knows no loop and takes plain integers.
+// descriptors, and nothing else. It knows no loop, takes plain integers, and keeps no state but what it
+// has borrowed and must give back ([ShareFile]).
 //
 // The calls on the hot path ([Recv], [Send], [Accept]) go past Go's scheduler on Linux. On a
 // non-blocking descriptor they return within microseconds, so telling the scheduler about each
@@ -31,3 +32,15 @@ type Options struct {
 
 // defaultBacklog is Linux's somaxconn since 5.4; a larger figure is cut down by the kernel.
 const defaultBacklog = 4096
+
+// ErrNotPollable is returned for files that are always ready, though reading them may take long: regular files,
+// folders, and devices like /dev/null.
+var ErrNotPollable = errors.New("it cannot be polled: only pipes, terminals, sockets and some other devices can")
+
+// File is what OpenFile has made.
+type File struct {
+	FD          int
+	Read, Write bool // what it is open for
+	Socket      bool // to be used with Recv and Send like any other, not with ReadFile and WriteFile
+	Pipe        bool // or a FIFO
+}

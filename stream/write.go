@@ -1,0 +1,91 @@
+package stream
+
+import (
+	"fmt"
+
+	"github.com/rondo-go/rondo/task"
+)
+
+// maxWrite is how much a write gives to the connection before it looks whether that is too much.
+const maxWrite = 256 << 10
+
+// Write writes p, and waits while more is buffered than the high water mark allows (Config.WriteHigh,
+// Conn.SetWriteLimits): it returns when p is on its way, not when it has arrived. Writes of one turn of the loop go
+// out together. If it is cancelled, or the connection is lost, it returns how much of p it has taken.
+func (s *Stream) Write(t *task.Task, p []byte) (n int, err error) {
+	if s.writers.Locked() || s.blocked {
+		return s.writeSlowly(t, p)
+	}
+	if len(p) > maxWrite {
+		return s.writeSlowly(t, p)
+	}
+	if n, err = s.put(p); err == nil && s.blocked {
+		err = s.Flow(t)
+	}
+	return n, err
+}
+
+// put hands p to the connection, which takes all of it or nothing.
+func (s *Stream) put(p []byte) (int, error) {
+	if s.lost != nil {
+		return 0, s.lost
+	}
+	return s.conn.Write(p)
+}
+
+// writeSlowly writes in pieces, in this task's turn.
+func (s *Stream) writeSlowly(t *task.Task, p []byte) (n int, err error) {
+	if err := s.writers.Lock(t); err != nil {
+		return 0, err
+	}
+	defer s.writers.Unlock()
+	if err := s.waitFlow(t); err != nil {
+		return 0, err
+	}
+	for {
+		k, err := s.put(p[n:min(len(p), n+maxWrite)])
+		n += k
+		if err == nil && s.blocked {
+			err = s.waitFlow(t)
+		}
+		if err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+// Flow waits until no more is buffered than the low water mark, if it was above the high one: what Write does
+// behind its bytes.
+func (s *Stream) Flow(t *task.Task) error {
+	if !s.blocked {
+		return s.lost
+	}
+	if err := s.writers.Lock(t); err != nil {
+		return err
+	}
+	defer s.writers.Unlock()
+	return s.waitFlow(t)
+}
+
+// waitFlow is called by the task whose turn it is.
+func (s *Stream) waitFlow(t *task.Task) error {
+	for s.blocked && s.lost == nil {
+		s.writer = t
+		if err := t.Park((*writing)(s)); err != nil {
+			s.writer = nil
+			return err
+		}
+	}
+	return s.lost
+}
+
+// writing is a stream that a task waits to write to.
+type writing Stream
+
+// Abandon implements task.Parking.
+func (w *writing) Abandon(error) { w.writer = nil }
+
+// String implements task.Parking.
+func (w *writing) String() string {
+	return fmt.Sprintf("%v to read what was written", w.conn.RemoteAddr())
+}
