@@ -27,6 +27,9 @@ func (t *Task) Loop() *rondo.Loop { return t.fiber.sched.loop }
 // Engine is that loop's engine. Any goroutine may call it.
 func (t *Task) Engine() *rondo.Engine { return t.Loop().Engine() }
 
+// ID is the task's number in [List]: it counts the tasks of a loop, from 1. Any goroutine may call it.
+func (t *Task) ID() uint64 { return t.fiber.id }
+
 // Name is what [List] calls the task: what SetName has said, or else its function's name. Only on the loop.
 func (t *Task) Name() string { return t.fiber.title() }
 
