@@ -190,7 +190,7 @@ func told(l *rondo.Loop) (p *rondo.Promise[int], reason *error) {
 // Cancelling the end of a chain is told to what it waits for at the time, and to nothing else.
 func TestCancelChain(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
-	never := func(int) (int, error) { t.Error("a callback behind the cancelling was called"); return 0, nil }
+	never := func(int) (int, error) { t.Error("a callback behind the cancelling was called"); return 0, errOther }
 
 	t.Run("before", func(t *testing.T) {
 		on(t, l, func() {

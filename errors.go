@@ -84,8 +84,8 @@ func IsOnly(err, reason error) bool {
 	for next := errors.Unwrap(err); next != nil && errors.Is(next, reason); next = errors.Unwrap(err) {
 		err = next
 	}
-	many, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is unwrapped
-	if !ok || reflect.TypeOf(err).Comparable() && err == reason {
+	many, ok := err.(interface{ Unwrap() []error })               //nolint:errorlint // it is unwrapped
+	if !ok || reflect.TypeOf(err).Comparable() && err == reason { //nolint:errorlint // likewise
 		return true
 	}
 	return !slices.ContainsFunc(many.Unwrap(), func(err error) bool { return !IsOnly(err, reason) })

@@ -62,7 +62,7 @@ func First[T any](l *Loop, fs ...*Future[T]) *Future[T] {
 		j.give(j.fs[i].value, j.fs[i].err, j.fs[i].origin())
 	})
 	if len(fs) == 0 {
-		j.give(j.none, ErrNoFutures, newTrace(0))
+		j.give(j.none, ErrNoFutures, newTrace())
 	}
 	return j.to.Future()
 }
@@ -82,7 +82,7 @@ func FirstSuccess[T any](l *Loop, fs ...*Future[T]) *Future[T] {
 		}
 	})
 	if len(fs) == 0 {
-		j.give(j.none, ErrNoFutures, newTrace(0))
+		j.give(j.none, ErrNoFutures, newTrace())
 	}
 	return j.to.Future()
 }

@@ -29,7 +29,9 @@ var joins = []join{
 	{"AllSettled", func(l *rondo.Loop, fs ...*rondo.Future[int]) *rondo.Future[string] {
 		return text(rondo.AllSettled(l, fs...))
 	}},
-	{"First", func(l *rondo.Loop, fs ...*rondo.Future[int]) *rondo.Future[string] { return text(rondo.First(l, fs...)) }},
+	{"First", func(l *rondo.Loop, fs ...*rondo.Future[int]) *rondo.Future[string] {
+		return text(rondo.First(l, fs...))
+	}},
 	{"FirstSuccess", func(l *rondo.Loop, fs ...*rondo.Future[int]) *rondo.Future[string] {
 		return text(rondo.FirstSuccess(l, fs...))
 	}},

@@ -57,8 +57,12 @@ func (k *link[T, U]) run(*Loop) {
 	if err == nil && next == nil {
 		err = k.reason // step has cancelled its own chain
 	}
-	if err != nil || next == nil {
+	switch {
+	case err != nil:
 		k.settle(v, err, k.origin())
+		return
+	case next == nil:
+		k.settle(v, nil, nil)
 		return
 	}
 	k.from, k.step, k.fn = nil, nil, nil
@@ -73,18 +77,16 @@ func (k *link[T, U]) run(*Loop) {
 var errOwnChain = errors.New("rondo: a callback returned the future of its own chain, which would wait for itself")
 
 func (k *link[T, U]) take() (v U, next *Future[U], err error) {
-	failed := try(func() {
-		if k.reason != nil {
-			var none T
-			v, next, err = k.step(none, k.reason)
-			return
+	defer func() {
+		if p := recover(); p != nil {
+			next, err = nil, &PanicError{Value: p, Stack: stack()}
 		}
-		v, next, err = k.step(k.from.value, k.from.err)
-	})
-	if failed != nil {
-		return v, nil, failed
+	}()
+	if k.reason != nil {
+		var none T
+		return k.step(none, k.reason)
 	}
-	return v, next, err
+	return k.step(k.from.value, k.from.err)
 }
 
 // origin is where the error was given with which the step has failed: the step's own function, unless there was an error

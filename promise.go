@@ -17,7 +17,7 @@ func NewPromise[T any](l *Loop) *Promise[T] {
 func (p *Promise[T]) Init(l *Loop) {
 	p.future.loop = l
 	if l.debug.on {
-		p.future.report = &report{made: newTrace(0)}
+		p.future.report = &report{made: newTrace()}
 	}
 }
 
@@ -67,7 +67,7 @@ func (p *Promise[T]) settle(v T, err error, at *trace) bool {
 	f.value, f.err = v, err
 	if err != nil {
 		if at == nil {
-			at = newTrace(0) // where it happens: the loop could not tell
+			at = newTrace() // where it happens: the loop could not tell
 		}
 		f.place(at)
 	}
@@ -95,7 +95,7 @@ func (p *Promise[T]) RejectOnLoop(err error) bool {
 	f.loop.mustOwn("Promise.RejectOnLoop", "Promise.Reject")
 	var at *trace
 	if _, ok := f.canceller.(*cancelled); !ok && !f.settled.Load() {
-		at = newTrace(0)
+		at = newTrace()
 	}
 	var none T
 	return p.settleOnLoop(none, mustErr(err), at)

@@ -128,7 +128,7 @@ func TestHooks(t *testing.T) {
 		end  func(e *engine) error
 		want string
 	}{
-		{"Shutdown", func(e *engine) error { return e.Shutdown(context.Background()) }, "drain1 drain2 stop1 stop2 added end1 end2"},
+		{"Shutdown", func(e *engine) error { return e.Shutdown(t.Context()) }, "drain1 drain2 stop1 stop2 added end1 end2"},
 		{"Close", func(e *engine) error { return e.Close() }, "stop1 stop2 added end1 end2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestHold(t *testing.T) {
 		l.OnStop(func() { t.Log("stop") })
 	})
 	ended := make(chan error, 1)
-	go func() { ended <- e.Shutdown(context.Background()) }()
+	go func() { ended <- e.Shutdown(t.Context()) }()
 	await(t, draining)
 	released := false
 	on(t, l, func() {

@@ -19,11 +19,11 @@ func Transfer[T any](f *Future[T], l *Loop) *Future[T] {
 	if l.engine != f.loop.engine { // else l ends as well
 		x.release = context.AfterFunc(f.loop.engine.ctx, func() {
 			<-x.source.over
-			x.to.settle(x.none, ErrEngineClosed, nil)
+			x.late(f)
 		})
 	}
 	if !x.source.Post(func() { f.Watch(&x.waiter) }) {
-		x.late()
+		x.late(f)
 	}
 	return x.to.Future()
 }
@@ -46,16 +46,19 @@ func (x *transfer[T]) FutureDone() {
 	x.from = nil
 }
 
-// late is for a future whose loop takes no more work. If that has ended, nobody changes the future any more.
-func (x *transfer[T]) late() {
+// late is for a future, f, whose loop takes no more work. When that has ended, nobody changes f any more.
+func (x *transfer[T]) late(f *Future[T]) {
 	select {
 	case <-x.source.over:
-		if x.from.done {
-			x.from.report.see()
-			x.FutureDone()
+		if f.done {
+			f.report.see()
+			x.to.settle(f.value, f.err, f.origin())
 			return
 		}
 	default: // in its last moments
+		if x.release != nil {
+			return // and called again after them
+		}
 	}
 	x.to.settle(x.none, ErrEngineClosed, nil)
 }

@@ -34,7 +34,7 @@ func (f *Future[T]) guardError() {
 		return
 	}
 	if f.origin() == nil {
-		f.place(newTrace(0))
+		f.place(newTrace())
 	}
 	r := f.report
 	r.log, r.of = f.loop.engine.config.Logger, f.source()
@@ -83,10 +83,10 @@ func (r *report) tell() {
 // trace is where something happened, kept cheaply: it is put into words only if it must be shown.
 type trace [12]uintptr
 
-// newTrace is where its caller was called, skipping so many more.
-func newTrace(skip int) *trace {
+// newTrace is where its caller was called.
+func newTrace() *trace {
 	t := new(trace)
-	runtime.Callers(skip+3, t[:])
+	runtime.Callers(3, t[:])
 	return t
 }
 

@@ -44,7 +44,10 @@ func ExampleNewPriority() {
 			}
 		}
 		q.Close()
-		for word := range q.All(t) {
+		for word, err := range q.All(t) {
+			if err != nil {
+				return 0, err
+			}
 			fmt.Println(word)
 		}
 		return 0, nil

@@ -1,7 +1,6 @@
 package task_test
 
 import (
-	"context"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -19,7 +18,7 @@ func inTask(b *testing.B, fn func(t *task.Task)) {
 		b.Fatal(err)
 	}
 	defer e.Close()
-	_, err = task.Go(e.Loop(), func(t *task.Task) (struct{}, error) { fn(t); return struct{}{}, nil }).Wait(context.Background())
+	_, err = task.Go(e.Loop(), func(t *task.Task) (struct{}, error) { fn(t); return struct{}{}, nil }).Wait(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -144,21 +143,21 @@ func BenchmarkLock(b *testing.B) {
 		inTask(b, func(t *task.Task) {
 			var l task.Lock
 			done := false
-			once := func(t *task.Task) {
-				_ = l.Lock(t)
-				task.Yield(t) // while the other asks for it
-				l.Unlock()
-			}
+			_ = l.Lock(t)
 			other := task.Spawn(t, func(t *task.Task) (int, error) {
-				for !done {
-					once(t)
+				for _ = l.Lock(t); !done; _ = l.Lock(t) {
+					l.Unlock()
 				}
+				l.Unlock()
 				return 0, nil
 			})
+			task.Yield(t)
 			for b.Loop() {
-				once(t)
+				l.Unlock() // to the other, which gives it back
+				_ = l.Lock(t)
 			}
 			done = true
+			l.Unlock()
 			task.Await(t, other)
 		})
 	})

@@ -44,6 +44,7 @@ func (e *SiblingError) Unwrap() error { return e.Err }
 // when the children have ended. If the task is cancelled from without, so are fn and the children,
 // with the same reason, and that is among the errors.
 func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
+	before := t.fiber.cancelledFor() // what is left of the task may clean up in groups
 	g := &Group{task: t.enter()}
 	returned := false
 	defer func() {
@@ -54,24 +55,20 @@ func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
 	}()
 	err := fn(g.task, g)
 	returned = true
-	if r := g.task.outerReason(err); r != nil { // the whole task is cancelled, so the children are for the same reason
-		g.errs = append(g.errs, err)
-		g.cancel(r)
-	} else {
+	f := g.task.fiber
+	f.scope = g.task.outer
+	switch now := f.cancelledFor(); {
+	case now == before:
 		g.note(err)
+	case err != nil && errors.Is(err, now.reason): // the whole task is cancelled, so the children are for the same reason
+		g.errs = append(g.errs, err)
+		g.cancel(now.reason)
+	default: // also if fn keeps that to itself
+		g.note(err)
+		g.cancel(now.reason)
 	}
 	g.finish()
 	return errors.Join(g.errs...)
-}
-
-// outerReason is why the task was cancelled from outside of this block, if err says so.
-func (s *scope) outerReason(err error) error {
-	for o := s.outer; o != nil && err != nil; o = o.outer {
-		if r := o.reason(); r != nil && errors.Is(err, r) {
-			return r
-		}
-	}
-	return nil
 }
 
 // finish waits for the children, however often it is cancelled: they are told, and do end.

@@ -281,3 +281,44 @@ func TestGroupChildsContext(t *testing.T) {
 	}
 	await(t, child.Done())
 }
+
+// A block that keeps a cancellation from without to itself does not keep it from its children.
+func TestGroupBlockSwallowsCancellation(t *testing.T) {
+	run(t, func(t *task.Task) error {
+		var child, group error
+		f := task.Spawn(t, func(t *task.Task) (int, error) {
+			group = task.WithGroup(t, func(t *task.Task, g *task.Group) error {
+				g.Go(func(t *task.Task) error {
+					_, child = wait(t)
+					return child
+				})
+				_, _ = wait(t)
+				return nil
+			})
+			return 1, nil
+		})
+		settle(t)
+		f.Cancel(errTest)
+		if _, err := task.Shield(t, f); err != nil {
+			return err
+		}
+		return errors.Join(wantErr("the child", child, errTest), wantErr("the group", group, nil))
+	})
+}
+
+// What cleans up after a cancellation may do so in a group, whose children are not cancelled for what is past.
+func TestGroupAfterCancellation(t *testing.T) {
+	run(t, func(t *task.Task) error {
+		f := task.Spawn(t, func(t *task.Task) (int, error) {
+			_, _ = wait(t)
+			return 1, task.WithGroup(t, func(t *task.Task, g *task.Group) error {
+				g.Go(func(t *task.Task) error { return task.Sleep(t, 1) })
+				return nil
+			})
+		})
+		settle(t)
+		f.Cancel(errTest)
+		_, err := task.Shield(t, f)
+		return err
+	})
+}

@@ -234,8 +234,12 @@ func (f *fiber) insist() error {
 	return nil
 }
 
-// kill ends the task, by which it is called.
+// kill ends the task, by which it is called. What it waits for, if it does, is told, lest the task be found there later.
 func (f *fiber) kill() {
+	if on := f.worker.on; on != nil {
+		f.worker.on = nil
+		on.Abandon(errKilled)
+	}
 	if f.insisted++; f.insisted > 2*maxInsisted {
 		runtime.Goexit()
 	}

@@ -203,6 +203,19 @@ func (f *fiber) deliver() error {
 	}
 }
 
+// cancelledFor is how the outermost block of the task that was cancelled was; nil if none was, or it is behind a shield.
+func (f *fiber) cancelledFor() (o *outcome) {
+	for s := f.scope; s != nil; s = s.outer {
+		if s.reason() != nil {
+			o = s.state.Load()
+		}
+		if s.shield {
+			break
+		}
+	}
+	return o
+}
+
 // interrupt delivers a cancellation to the wait that the task is in, if it is in one.
 func (f *fiber) interrupt() {
 	w := f.worker

@@ -174,33 +174,36 @@ func TestTaskThatDoesNotEndIsEnded(t *testing.T) {
 	}
 }
 
-// A task parked by something that does not let it go is ended with the loop.
-type stubborn struct{ task *task.Task }
-
-func (s *stubborn) Abandon(error) {}
-func (*stubborn) String() string  { return "nothing" }
-
-func TestTaskIsCancelledThoughWhatItAwaitsIsDeaf(t *testing.T) {
+// A task that must have a lock back, which it will never get, is ended with the loop; and leaves the line, so that who gives the lock
+// back as it is ended itself does not find it there.
+func TestTaskThatWaitsForItsLockIsEnded(t *testing.T) {
 	e := newEngine(t, rondo.Config{})
-	f := task.Go(e.Loop(), func(t *task.Task) (int, error) {
-		c := task.NewCondition(nil)
-		c.L.TryLock()
-		f := task.Spawn(t, func(t *task.Task) (int, error) {
-			defer runtime.Goexit()
-			return 0, c.Wait(t) // never gets the lock back
+	// deaf waits for a condition, is notified, and does not get the lock.
+	deaf := func(t *task.Task, c *task.Condition) error {
+		if err := c.L.Lock(t); err != nil {
+			return err
+		}
+		t.Loop().Defer(func() {
+			c.L.TryLock()
+			c.Notify(1)
 		})
-		_ = task.Yield(t)
-		c.L.TryLock()
-		c.Notify(1)
-		_, err := task.Await(t, f)
-		return 0, errors.Join(err, (&task.Task{}).Err(), t.Park(&stubborn{t}))
+		return c.Wait(t)
+	}
+	own, shared := task.NewCondition(nil), task.NewCondition(nil)
+	holder := task.Go(e.Loop(), func(t *task.Task) (int, error) {
+		defer shared.L.Unlock() // which the other holds in name
+		return 0, deaf(t, own)
 	})
+	waiter := task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, deaf(t, shared) })
+	on(t, e.Loop(), func() {})
 	on(t, e.Loop(), func() {})
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Wait(t.Context()); !errors.Is(err, rondo.ErrEngineClosed) {
-		t.Errorf("error %v, want ErrEngineClosed", err)
+	for what, f := range map[string]*rondo.Future[int]{"the holder": holder, "the waiter": waiter} {
+		if _, err := f.Wait(t.Context()); !errors.Is(err, rondo.ErrEngineClosed) {
+			t.Errorf("%s: error %v, want ErrEngineClosed", what, err)
+		}
 	}
 }
 

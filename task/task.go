@@ -71,11 +71,17 @@ func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, e
 	b := newBody(l, fn)
 	x := b.task.set()
 	x.values = context.WithoutCancel(ctx)
-	x.left = context.AfterFunc(ctx, func() {
-		l.Post(func() { b.task.cancel(&b.fiber, context.Cause(ctx)) })
-	})
+	if ctx.Err() != nil {
+		b.task.cancel(&b.fiber, context.Cause(ctx)) // nobody else knows the task yet; it does not begin
+	} else {
+		x.left = context.AfterFunc(ctx, func() {
+			l.Post(func() { b.task.cancel(&b.fiber, context.Cause(ctx)) })
+		})
+	}
 	if !l.PostRunner(b) {
-		x.left()
+		if x.left != nil {
+			x.left()
+		}
 		b.promise.Reject(rondo.ErrEngineClosed)
 	}
 	return b.promise.Future()

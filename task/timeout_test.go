@@ -187,9 +187,10 @@ func TestTimeoutPassesErrorsOn(t *testing.T) {
 func TestShielded(t *testing.T) {
 	run(t, func(t *task.Task) error {
 		var inside, within, after, twice error
+		p := rondo.NewPromise[int](t.Loop())
 		f := task.Spawn(t, func(t *task.Task) (int, error) {
 			err := task.Shielded(t, func(t *task.Task) error {
-				inside = task.Sleep(t, time.Millisecond)
+				_, inside = task.Await(t, p.Future())
 				within = task.WithTimeout(t, 1, func(t *task.Task) error { _, err := wait(t); return err })
 				if t.Err() != nil {
 					return fmt.Errorf("the context has ended: %w", t.Err())
@@ -201,6 +202,8 @@ func TestShielded(t *testing.T) {
 		})
 		settle(t)
 		f.Cancel(errTest)
+		settle(t)
+		p.ResolveOnLoop(1)
 		_, err := task.Await(t, f)
 		if inside != nil || !errors.Is(within, context.DeadlineExceeded) || after != errTest || twice != nil {
 			return fmt.Errorf("inside %w, within %w, after %w, twice %w", inside, within, after, twice)
