@@ -114,7 +114,9 @@ func (s *Stream) Next(t *task.Task, limit int) ([]byte, error) {
 func (s *Stream) Peek(t *task.Task, n int) ([]byte, error) {
 	s.settle()
 	err := s.fill(t, n)
-	return s.data[s.taken : s.taken+min(n, s.Buffered())], err
+	s.lent = true
+	n = min(n, s.Buffered())
+	return s.data[s.taken : s.taken+n : s.taken+n], err
 }
 
 // Discard waits for n bytes and drops them. It returns how many there were, and if the stream ends before n, io.EOF if that is
