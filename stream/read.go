@@ -23,14 +23,17 @@ func (e *LimitError) Error() string {
 // Read reads what is there, up to len(p) bytes, or waits for something to come. It returns io.EOF at the end. An
 // empty p returns at once.
 func (s *Stream) Read(t *task.Task, p []byte) (int, error) {
-	if len(p) == 0 || s.Buffered() > 0 {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := s.enter(t); err != nil {
+		return 0, err
+	}
+	if s.Buffered() > 0 {
 		return s.readSome(p), nil
 	}
-	switch {
-	case s.ended != nil:
+	if s.ended != nil {
 		return 0, s.ended
-	case s.reader != nil:
-		return 0, ErrBusy
 	}
 	s.into, s.got = p, 0
 	s.expect(t, 1)
@@ -42,6 +45,15 @@ func (s *Stream) Read(t *task.Task, p []byte) (int, error) {
 		return 0, s.ended
 	}
 	return s.got, nil
+}
+
+// enter is how every read begins. It ends the one before.
+func (s *Stream) enter(t *task.Task) error {
+	if s.reader != nil { // it waits for more than is there, and what is there is its
+		return ErrBusy
+	}
+	s.settle()
+	return t.Checkpoint()
 }
 
 func (s *Stream) readSome(p []byte) int {
@@ -102,7 +114,9 @@ func (s *Stream) Next(t *task.Task, limit int) ([]byte, error) {
 	if limit <= 0 {
 		panic("stream: Next needs a limit greater than zero")
 	}
-	s.settle()
+	if err := s.enter(t); err != nil {
+		return nil, err
+	}
 	if err := s.fill(t, 1); err != nil {
 		return nil, err
 	}
@@ -112,7 +126,9 @@ func (s *Stream) Next(t *task.Task, limit int) ([]byte, error) {
 // Peek waits until n bytes are there and returns them without taking them; they are valid until the next read.
 // If the stream ends before, it returns those that there are, with io.EOF or the connection's error.
 func (s *Stream) Peek(t *task.Task, n int) ([]byte, error) {
-	s.settle()
+	if err := s.enter(t); err != nil {
+		return nil, err
+	}
 	err := s.fill(t, n)
 	s.lent = true
 	n = min(n, s.Buffered())
@@ -169,7 +185,9 @@ func (s *Stream) ReadUntil(t *task.Task, delimiter []byte, limit int) ([]byte, e
 
 // until looks for the end of a message of at most limit bytes, with an overall limit of total bytes.
 func (s *Stream) until(t *task.Task, delimiter []byte, limit, total int) ([]byte, error) {
-	s.settle()
+	if err := s.enter(t); err != nil {
+		return nil, err
+	}
 	seen := 0 // what need not be looked at again
 	for {
 		p := s.data[s.taken:]

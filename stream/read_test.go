@@ -9,6 +9,36 @@ import (
 	"github.com/rondo-go/rondo/task"
 )
 
+// While a task waits for more than is there, another that reads would take it away: it is told.
+func TestReadersAreToldOfEachOther(t *testing.T) {
+	run1(t, func(t *task.Task, s *stream.Stream) error {
+		s.DataReceived(nil, []byte("half"))
+		first := task.Spawn(t, func(t *task.Task) (string, error) {
+			p, err := s.ReadLine(t, 100)
+			return string(p), err
+		})
+		settle(t)
+		for what, read := range map[string]func() error{
+			"Read":      func() error { _, err := s.Read(t, make([]byte, 1)); return err },
+			"Next":      func() error { _, err := s.Next(t, 1); return err },
+			"Peek":      func() error { _, err := s.Peek(t, 1); return err },
+			"Discard":   func() error { _, err := s.Discard(t, 1); return err },
+			"ReadFull":  func() error { _, err := s.ReadFull(t, make([]byte, 1)); return err },
+			"ReadUntil": func() error { _, err := s.ReadUntil(t, []byte("f"), 10); return err },
+			"ReadLine":  func() error { _, err := s.ReadLine(t, 10); return err },
+		} {
+			if err := read(); err != stream.ErrBusy { //nolint:errorlint // it is documented to be that
+				return fmt.Errorf("%s while another task reads: %w, want ErrBusy", what, err)
+			}
+		}
+		s.DataReceived(nil, []byte(" and half\n"))
+		if line, err := task.Await(t, first); err != nil || line != "half and half" {
+			return fmt.Errorf("the first has read %q, %w", line, err)
+		}
+		return nil
+	})
+}
+
 // What a read has returned stays as it is until the next read, however long the task does something else, and whatever comes.
 func TestBytesAreValidUntilTheNextRead(t *testing.T) {
 	for name, read := range map[string]func(t *task.Task, s *stream.Stream) ([]byte, error){
@@ -53,4 +83,31 @@ func TestBytesAreValidUntilTheNextRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A task that never has to wait, because there is always something to read and the peer reads all, can be cancelled too.
+func TestCancelWithoutWaiting(t *testing.T) {
+	run1(t, func(t *task.Task, s *stream.Stream) error {
+		s.DataReceived(nil, []byte("line 1\nline 2\nline 3\n"))
+		for what, read := range map[string]func(t *task.Task) error{
+			"Read":      func(t *task.Task) error { _, err := s.Read(t, make([]byte, 1)); return err },
+			"Next":      func(t *task.Task) error { _, err := s.Next(t, 1); return err },
+			"Peek":      func(t *task.Task) error { _, err := s.Peek(t, 1); return err },
+			"Discard":   func(t *task.Task) error { _, err := s.Discard(t, 1); return err },
+			"ReadFull":  func(t *task.Task) error { _, err := s.ReadFull(t, make([]byte, 1)); return err },
+			"ReadUntil": func(t *task.Task) error { _, err := s.ReadUntil(t, []byte("l"), 10); return err },
+			"ReadLine":  func(t *task.Task) error { _, err := s.ReadLine(t, 10); return err },
+			"Write":     func(t *task.Task) error { _, err := s.Write(t, []byte("x")); return err },
+			"Flow":      s.Flow,
+		} {
+			err := task.Shielded(t, func(t *task.Task) error {
+				t.Cancel(errTest)
+				return read(t)
+			})
+			if err != errTest || s.Buffered() != 21 { //nolint:errorlint // the reason itself
+				return fmt.Errorf("%s: %w, and %d bytes are left", what, err, s.Buffered())
+			}
+		}
+		return nil
+	})
 }
