@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/rondo-go/rondo/task"
 )
@@ -183,7 +184,8 @@ func (s *Stream) ReadUntil(t *task.Task, delimiter []byte, limit int) ([]byte, e
 	return s.until(t, delimiter, limit, limit)
 }
 
-// until looks for the end of a message of at most limit bytes, with an overall limit of total bytes.
+// until looks for the end of a message of at most total bytes. If that is more than limit, the message is a line, and only a "\r" may
+// stand beyond limit.
 func (s *Stream) until(t *task.Task, delimiter []byte, limit, total int) ([]byte, error) {
 	if err := s.enter(t); err != nil {
 		return nil, err
@@ -193,7 +195,7 @@ func (s *Stream) until(t *task.Task, delimiter []byte, limit, total int) ([]byte
 		p := s.data[s.taken:]
 		if i := bytes.Index(p[seen:], delimiter); i >= 0 && seen+i+len(delimiter) <= total {
 			return s.take(seen + i + len(delimiter)), nil
-		} else if i >= 0 || len(p) >= total {
+		} else if i >= 0 || len(p) >= total || len(p) > limit && p[limit] != '\r' {
 			return nil, &LimitError{fmt.Sprintf("%q", delimiter), limit}
 		}
 		seen = max(0, len(p)-len(delimiter)+1)
@@ -207,7 +209,8 @@ func (s *Stream) until(t *task.Task, delimiter []byte, limit, total int) ([]byte
 // it is valid until the next read. The errors are those of ReadUntil: a last line without an end is io.ErrUnexpectedEOF, and
 // can be had by Next.
 func (s *Stream) ReadLine(t *task.Task, limit int) ([]byte, error) {
-	p, err := s.until(t, newline, limit, limit+2)
+	limit = max(limit, 0)
+	p, err := s.until(t, newline, limit, limit+min(len("\r\n"), math.MaxInt-limit))
 	if err != nil {
 		if l, ok := errors.AsType[*LimitError](err); ok {
 			l.Looking = "end of line"

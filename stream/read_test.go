@@ -2,7 +2,9 @@ package stream_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/rondo-go/rondo/stream"
@@ -110,4 +112,58 @@ func TestCancelWithoutWaiting(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// The bounds of ReadLine's limit, also where the peer sends no more and waits to be told.
+func TestReadLineLimit(t *testing.T) {
+	for _, test := range []struct {
+		sent  string
+		limit int
+		want  string
+		over  bool
+	}{
+		{"12345\n", 5, "12345", false},
+		{"12345\r\n", 5, "12345", false},
+		{"123456\n", 5, "", true},
+		{"123456\r\n", 5, "", true},
+		{"123456", 5, "", true}, // whatever comes now
+		{"12345\rx", 5, "", true},
+		{"1234\r\r\n", 5, "1234\r", false},
+		{"\n", 0, "", false},
+		{"\r\n", 0, "", false},
+		{"x", 0, "", true},
+		{"a\rb\n", 3, "a\rb", false},
+		{"hello\n", math.MaxInt, "hello", false},
+		{"hello\n", math.MaxInt - 1, "hello", false},
+	} {
+		run1(t, func(t *task.Task, s *stream.Stream) error {
+			what := fmt.Sprintf("%q within %d", test.sent, test.limit)
+			for i := range test.sent {
+				s.Loop().Defer(func() { s.DataReceived(nil, []byte{test.sent[i]}) })
+			}
+			f := task.Spawn(t, func(t *task.Task) (string, error) {
+				p, err := s.ReadLine(t, test.limit)
+				return string(p), err
+			})
+			settle(t)
+			if !f.Done() {
+				return fmt.Errorf("%s: still reading", what)
+			}
+			got, err := task.Await(t, f)
+			var over *stream.LimitError
+			if errors.As(err, &over) != test.over || got != test.want || !test.over && err != nil {
+				return fmt.Errorf("%s: %q, %v", what, got, err)
+			}
+			if over == nil {
+				return nil
+			}
+			if over.Limit != test.limit || over.Looking != "end of line" {
+				return fmt.Errorf("%s: the error is %+v", what, over)
+			}
+			if p, err := s.Next(t, 100); err != nil || string(p) != test.sent { // nothing was taken
+				return fmt.Errorf("%s: it has left %q, %w", what, p, err)
+			}
+			return nil
+		})
+	}
 }
