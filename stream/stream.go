@@ -30,6 +30,7 @@ type Stream struct {
 
 	blocked   bool // above the high water mark
 	paused    bool // the connection is not read from, because there is enough
+	lent      bool // a read has returned bytes in place, and the next one has not begun
 	abandoned bool // nobody wants the connection that is being made
 	owned     bool // dialed or opened by a task, which decides when it ends
 
@@ -106,7 +107,12 @@ func (s *Stream) keep(p []byte) {
 	if s.data == nil {
 		s.data = buffers.On(s.loop).get()
 	} else if s.taken > 0 && len(s.data)+len(p) > cap(s.data) {
-		s.data = s.data[:copy(s.data, s.data[s.taken:])]
+		rest := s.data[s.taken:]
+		if s.lent { // a task looks at this buffer: it is left to it
+			s.data = append(make([]byte, 0, max(bufferSize, 2*(len(rest)+len(p)))), rest...)
+		} else {
+			s.data = s.data[:copy(s.data, rest)]
+		}
 		s.taken = 0
 	}
 	s.data = append(s.data, p...)
@@ -120,11 +126,13 @@ func (s *Stream) keep(p []byte) {
 func (s *Stream) take(n int) []byte {
 	p := s.data[s.taken : s.taken+n : s.taken+n]
 	s.taken += n
+	s.lent = true
 	return p
 }
 
-// settle follows every read: an empty buffer goes back, and the connection is read again if there is room.
+// settle follows every read, or comes before the next one: an empty buffer goes back, and the connection is read again if there is room.
 func (s *Stream) settle() {
+	s.lent = false
 	if s.data != nil && s.taken == len(s.data) {
 		buffers.On(s.loop).put(s.data)
 		s.data, s.taken = nil, 0

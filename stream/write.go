@@ -13,14 +13,14 @@ const maxWrite = 256 << 10
 // Conn.SetWriteLimits): it returns when p is on its way, not when it has arrived. Writes of one turn of the loop go
 // out together. If it is cancelled, or the connection is lost, it returns how much of p it has taken.
 func (s *Stream) Write(t *task.Task, p []byte) (n int, err error) {
-	if s.writers.Locked() || s.blocked {
-		return s.writeSlowly(t, p)
+	if err := t.Checkpoint(); err != nil {
+		return 0, err
 	}
-	if len(p) > maxWrite {
+	if s.writers.Locked() || s.blocked || len(p) > maxWrite {
 		return s.writeSlowly(t, p)
 	}
 	if n, err = s.put(p); err == nil && s.blocked {
-		err = s.Flow(t)
+		err = s.flow(t)
 	}
 	return n, err
 }
@@ -57,6 +57,13 @@ func (s *Stream) writeSlowly(t *task.Task, p []byte) (n int, err error) {
 // Flow waits until no more is buffered than the low water mark, if it was above the high one: what Write does
 // behind its bytes.
 func (s *Stream) Flow(t *task.Task) error {
+	if err := t.Checkpoint(); err != nil {
+		return err
+	}
+	return s.flow(t)
+}
+
+func (s *Stream) flow(t *task.Task) error {
 	if !s.blocked {
 		return s.lost
 	}
