@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 
 	"github.com/rondo-go/rondo/task"
 )
@@ -30,10 +31,8 @@ func NewSignals(t *task.Task, sigs ...os.Signal) *Signals {
 }
 
 func (s *Signals) came(sig os.Signal) {
-	for _, w := range s.waiting {
-		if w == sig {
-			return
-		}
+	if slices.Contains(s.waiting, sig) {
+		return
 	}
 	s.waiting = append(s.waiting, sig)
 	s.wake()

@@ -100,8 +100,7 @@ func TestMisuseOfLocks(t *testing.T) {
 		"a barrier for nobody": func(*task.Task) { task.NewBarrier(0) },
 	} {
 		_, err := outcome(t, task.Go(e.Loop(), func(t *task.Task) (int, error) { fn(t); return 0, nil }))
-		var p *rondo.PanicError
-		if !errors.As(err, &p) {
+		if _, panicked := errors.AsType[*rondo.PanicError](err); !panicked {
 			t.Errorf("%s: error %v, want a panic", what, err)
 		}
 	}
@@ -194,8 +193,7 @@ func TestConditionCancelledWhileTakingTheLock(t *testing.T) {
 		run(t, func(t *task.Task) error {
 			c := task.NewCondition(nil)
 			var errs []error
-			var f *rondo.Future[int]
-			f = spawn(t, func(t *task.Task) error {
+			f := spawn(t, func(t *task.Task) error {
 				_ = c.L.Lock(t)
 				errs = append(errs, c.Wait(t))
 				c.L.Unlock()

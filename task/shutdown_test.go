@@ -60,7 +60,7 @@ func TestShutdownWithTenThousandTasksWaiting(t *testing.T) {
 				}
 			}
 			eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= before })
-			futures = nil
+			clear(futures)
 			for range 3 { // that they ended with the engine is no news to report
 				runtime.GC()
 			}
@@ -213,7 +213,7 @@ func TestStartedAfterTheStop(t *testing.T) {
 		t.Run(fmt.Sprint("known=", known), func(t *testing.T) {
 			e := newEngine(t, rondo.Config{})
 			l := e.Loop()
-			fn := func(*task.Task) (int, error) { t.Error("the task has begun"); return 0, nil }
+			fn := func(*task.Task) (int, error) { t.Error("the task has begun"); return 0, errTest }
 			var posted, spawned, child *rondo.Future[int]
 			if known {
 				task.Go(l, func(t *task.Task) (int, error) {

@@ -254,7 +254,7 @@ func TestTasksAreOnTheLoop(t *testing.T) {
 			l.After(time.Hour, func() {}).Stop()
 			f := rondo.NewPromise[int](l).Future()
 			f.OnDone(func(int, error) {})
-			if _, err := f.Wait(context.Background()); !errors.Is(err, rondo.ErrOnLoop) {
+			if _, err := f.Wait(t); !errors.Is(err, rondo.ErrOnLoop) {
 				return fmt.Errorf("Future.Wait: %w, want ErrOnLoop", err)
 			}
 			return wantErr("Close", e.Close(), rondo.ErrOnLoop)

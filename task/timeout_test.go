@@ -16,8 +16,7 @@ import (
 var limits = map[string]func(t *task.Task, d time.Duration, f *rondo.Future[int]) (v int, timeout bool, err error){
 	"WithTimeout": func(t *task.Task, d time.Duration, f *rondo.Future[int]) (v int, timeout bool, err error) {
 		err = task.WithTimeout(t, d, func(t *task.Task) (err error) { v, err = task.Await(t, f); return err })
-		var e *rondo.TimeoutError
-		if errors.As(err, &e) {
+		if _, over := errors.AsType[*rondo.TimeoutError](err); over {
 			return v, true, nil
 		}
 		return v, false, err
@@ -28,8 +27,7 @@ var limits = map[string]func(t *task.Task, d time.Duration, f *rondo.Future[int]
 	},
 	"Future.Timeout": func(t *task.Task, d time.Duration, f *rondo.Future[int]) (v int, timeout bool, err error) {
 		v, err = task.Await(t, f.Timeout(d))
-		var e *rondo.TimeoutError
-		if errors.As(err, &e) {
+		if _, over := errors.AsType[*rondo.TimeoutError](err); over {
 			return v, true, nil
 		}
 		return v, false, err
