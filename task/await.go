@@ -89,20 +89,4 @@ func (a *alarm) String() string { return "sleep" }
 // Yield lets the other tasks that are ready run, and the loop look after the network now and then, before the task
 // goes on: a task that computes for long calls it once a millisecond or so. It returns nil, or the reason if the task was
 // cancelled.
-func Yield(t *Task) error {
-	f := t.fiber
-	if reason := f.checkpoint(); reason != nil {
-		return reason
-	}
-	s := f.sched
-	if s.first == nil || s.hasWorkedEnough() {
-		s.left = 0 // it is the loop's turn
-	}
-	s.ready(f)
-	if w := f.worker; !w.nested {
-		f.suspend()
-	} else if !w.yield(struct{}{}) {
-		f.kill()
-	}
-	return f.checkpoint()
-}
+func Yield(t *Task) error { return t.fiber.suspend(true) }

@@ -191,8 +191,8 @@ func (s *scheduler) clock() time.Duration {
 	return s.now
 }
 
-// hasWorkedEnough is asked at each Yield whether the batch has lasted long enough.
-func (s *scheduler) hasWorkedEnough() bool {
+// haveWorkedEnough is asked at each Yield whether the batch has lasted long enough.
+func (s *scheduler) haveWorkedEnough() bool {
 	if s.yields++; s.yields%yieldsATime != 0 {
 		return false
 	}
