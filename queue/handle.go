@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"iter"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/task"
@@ -39,6 +40,12 @@ func (h Handle[T]) TryPut(v T) error {
 func (h Handle[T]) Get(ctx context.Context) (T, error) {
 	v, _, err := h.do(ctx, h.op(doGet))
 	return v, err
+}
+
+// All gets item after item, for a range loop. It ends when the queue is closed and empty. Any other error ends it too, and comes in the
+// last round, without an item.
+func (h Handle[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	return each(func() (T, error) { return h.Get(ctx) })
 }
 
 // TryGet is Get that does not wait for an item, but returns [ErrEmpty].

@@ -254,3 +254,41 @@ func TestHandleOrder(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// A goroutine ranges over the items until the queue is closed and empty; the end of its context is an error in the last round.
+func TestHandleAll(t *testing.T) {
+	errGiveUp := errors.New("enough")
+	e := newEngine(t, 1)
+	h := queue.New[int](e.Loops()[0], 3).Handle()
+	for i := range 3 {
+		if err := h.Put(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	want := 0
+	for v, err := range h.All(ctx) {
+		switch {
+		case want == 3:
+			if !errors.Is(err, errGiveUp) {
+				t.Errorf("the last round has %d, %v", v, err)
+			}
+			continue
+		case err != nil || v != want:
+			t.Errorf("got %d, %v, want %d", v, err, want)
+		}
+		if want++; want == 3 {
+			cancel(errGiveUp)
+		}
+	}
+	if err := h.Put(t.Context(), 9); err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	for v, err := range h.All(t.Context()) {
+		if err != nil || v != 9 {
+			t.Errorf("after Close: %d, %v", v, err)
+		}
+	}
+}

@@ -145,9 +145,14 @@ func (q *Queue[T]) TryGet() (T, error) {
 // All gets item after item, for a range loop. It ends when the queue is closed and empty. If the task is cancelled the loop's last round has
 // the reason as its error, and no item.
 func (q *Queue[T]) All(t *task.Task) iter.Seq2[T, error] {
+	return each(func() (T, error) { return q.Get(t) })
+}
+
+// each calls get for a range loop until the queue has no more, or there is an error.
+func each[T any](get func() (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
-			v, err := q.Get(t)
+			v, err := get()
 			if errors.Is(err, ErrClosed) || !yield(v, err) || err != nil {
 				return
 			}

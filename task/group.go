@@ -113,6 +113,7 @@ func goIn[T any](g *Group, entry uintptr, fn func(t *Task) (T, error)) *rondo.Fu
 	b.fiber.group, b.fiber.place = g, int32(len(g.children))
 	x := b.task.set()
 	x.values, x.entry = context.WithoutCancel(g.task), entry
+	x.deadline, _ = g.task.Deadline() // the group is told then, and tells its children
 	g.children = append(g.children, &b.fiber)
 	g.task.fiber.sched.start(&b.fiber)
 	if g.reason != nil {
@@ -124,7 +125,7 @@ func goIn[T any](g *Group, entry uintptr, fn func(t *Task) (T, error)) *rondo.Fu
 // Len is the number of children that have not ended. Only on the loop.
 func (g *Group) Len() int { return len(g.children) }
 
-// Cancel cancels the block's function and all children with a reason; nil is context.Canceled. That they end with it is
+// Cancel cancels the block's function and all children with a reason; nil says only that the group was cancelled. That they end with it is
 // not an error of the group. Only on the loop.
 func (g *Group) Cancel(reason error) {
 	g.task.Loop().MustOwn("Group.Cancel", "Loop.Post to get onto the loop")
