@@ -149,8 +149,7 @@ func (s *Stream) resume() {
 	s.paused = false
 	s.conn.ResumeReading()
 	if s.drain.on {
-		s.drain.quiet = 0
-		s.lookWhetherDrained()
+		s.drainOn()
 	}
 }
 
