@@ -63,6 +63,7 @@ type blockingFile struct {
 	paused  bool // and what it brings is the last for now
 	out     []byte
 	writing bool // out[0:n] is being written
+	ended   bool // CloseWrite was called
 	ending  bool // Close was called: it ends when all is written
 	dead    bool
 }
@@ -117,8 +118,11 @@ func keepBytes(n int, err error) error {
 
 // Write implements transport.
 func (b *blockingFile) Write(p []byte) (int, error) {
-	if b.ending || b.dead {
+	if b.ended || b.ending || b.dead {
 		return 0, rondo.ErrClosed
+	}
+	if len(p) == 0 {
+		return 0, nil // there would be nothing to wait for
 	}
 	b.out = append(b.out, p...)
 	b.stream.blocked = true // until it is written
@@ -160,7 +164,10 @@ func (b *blockingFile) lose(err error) {
 func (b *blockingFile) Buffered() int { return len(b.out) }
 
 // CloseWrite implements transport. The file is its owner's to close.
-func (b *blockingFile) CloseWrite() error { return nil }
+func (b *blockingFile) CloseWrite() error {
+	b.ended = true
+	return nil
+}
 
 // Close implements transport.
 func (b *blockingFile) Close() error {

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come before it calls that a hang.
-const patience = 30 * time.Second
+const patience = 10 * time.Second
 
 var errTest = errors.New("an error of the test's")
 

@@ -28,7 +28,9 @@ func Handle(h Handler) func() rondo.Protocol {
 func (s *Stream) serve() *rondo.Future[struct{}] {
 	f := task.Start(s.loop, s.run)
 	f.OnDone(func(_ struct{}, err error) {
-		if err != nil {
+		if s.handle != nil { // it was cancelled before it began, so run did not
+			_ = s.Close()
+		} else if err != nil {
 			s.loop.Engine().Logger().Error("stream: a handler failed", "peer", s.RemoteAddr(), "error", err)
 		}
 	})
@@ -43,7 +45,9 @@ func (s *Stream) run(t *task.Task) (none struct{}, err error) {
 			s.Abort()
 		}
 	}()
-	err = s.handle(t, s)
+	h := s.handle
+	s.handle = nil
+	err = h(t, s)
 	returned = true
 	if s.ordinary(t, err) {
 		err = nil

@@ -40,7 +40,7 @@ type Stream struct {
 	got     int        // how much was put there
 
 	drain   drainer
-	handle  Handler  // what serves it; nil if it is somebody else's
+	handle  Handler  // what will serve it; nil if it has begun, or is somebody else's
 	service *service // whose handler that is; nil if it is only Handle's
 }
 
@@ -149,8 +149,7 @@ func (s *Stream) resume() {
 	s.paused = false
 	s.conn.ResumeReading()
 	if s.drain.on {
-		s.drain.quiet = 0
-		s.lookWhetherDrained()
+		s.drainOn()
 	}
 }
 
