@@ -1,14 +1,19 @@
 package rondo
 
-// ending is a connection that has ended and whose protocol has not been told yet.
+// ending is a connection that has ended and whose protocol has not been told yet; or a splice.
 type ending struct {
-	conn *Conn
-	err  error
+	conn   *Conn
+	err    error
+	splice *Splice
 }
 
 // tell is called at the end of the turn, so that no protocol is called from within a call that it
 // makes itself.
 func (e ending) tell() {
+	if e.splice != nil {
+		e.splice.tell()
+		return
+	}
 	c := e.conn
 	defer func() { // also after a panic
 		if x := c.extra; x != nil && x.listener != nil {
@@ -47,7 +52,10 @@ func (c *Conn) end(reason error, reset bool) {
 		}
 		c.in = nil
 	}
-	l.ended = append(l.ended, ending{c, reason})
+	if c.flags&(isSource|isSink) != 0 {
+		c.endSplices(reason)
+	}
+	l.ended = append(l.ended, ending{conn: c, err: reason})
 	// Outside of a turn's phases (a Handle's function, a timer) flush is still to come.
 }
 
@@ -114,7 +122,7 @@ func (c *Conn) drainedBytes(n int) {
 
 // drain is how a connection ends when the engine shuts down.
 func (c *Conn) drain() {
-	if c.flags&(isEnded|isClosing|isDraining) != 0 {
+	if c.flags&(isEnded|isClosing|isDraining) != 0 || c.flags&(isSource|isSink) != 0 && c.drainSplices() {
 		return
 	}
 	c.flags |= isDraining

@@ -51,6 +51,9 @@ const (
 	watchesWrite                        //
 	hearsEOF                            // the protocol is an EOFReceiver
 	hearsPause                          // the protocol is a WritePauser
+	isSource                            // a Splice takes what is received
+	isSink                              // a Splice sends into it
+	sourceWaits                         // what the former has taken is not sent yet, or was the last
 )
 
 // settings are what few connections change, kept apart so that the others do not pay for it.
@@ -60,6 +63,7 @@ type settings struct {
 	closing          Timer     // until a closed connection whose peer does not read is given up
 	drained          int       // bytes read since the engine began to shut down
 	file             fileAddr  // what OpenFile was given
+	splices          *splices  // of an isSource or isSink
 }
 
 // set returns the connection's own settings, to be changed.
@@ -222,7 +226,9 @@ func (c *Conn) run(l *Loop) {
 		return
 	}
 	l.current = c
-	if c.flags&(readPaused|isClosing|isEnded) == 0 {
+	if c.flags&isSource != 0 {
+		c.spliceReadable()
+	} else if c.flags&(readPaused|isClosing|isEnded) == 0 {
 		c.redeliver()
 		if c.flags&mustEOF != 0 {
 			c.eof()
@@ -242,7 +248,7 @@ func (c *Conn) run(l *Loop) {
 // watch tells the poller what the connection waits for, if that has changed.
 func (c *Conn) watch() {
 	var want connFlags
-	if c.flags&(readPaused|hasEOF|isClosing) == 0 {
+	if c.flags&(readPaused|hasEOF|isClosing|sourceWaits) == 0 {
 		want |= watchesRead
 	}
 	if c.flags&blocked != 0 {

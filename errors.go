@@ -37,6 +37,13 @@ var (
 	// device like /dev/null. Reading and writing it is blocking work, for Run.
 	ErrNotPollable = poller.ErrNotPollable
 
+	// ErrNoSplice is Conn.SpliceTo's where the kernel cannot move bytes from the one connection to the other:
+	// the program copies them.
+	ErrNoSplice = errors.New("rondo: the kernel cannot splice these connections")
+
+	// ErrSpliceStopped is the reason of a splice that Splice.Stop has ended.
+	ErrSpliceStopped = errors.New("rondo: splice stopped")
+
 	errGoexit = errors.New("rondo: runtime.Goexit in a callback (a test's FailNow must be called by the test's goroutine)")
 )
 

@@ -50,3 +50,6 @@ func (l *Loop) QueueRoom() int {
 
 // MaxQueue is the most room that is kept.
 const MaxQueue = maxQueue
+
+// Held is how many bytes s has in its pipe. Only on the loop.
+func Held(s *Splice) int { return s.held }

@@ -22,7 +22,11 @@ func (c *Conn) readable(data []byte) {
 		c.arrived(data)
 		return
 	}
-	if c.flags&(readPaused|hasEOF|isClosing|isEnded) != 0 {
+	if c.flags&(readPaused|hasEOF|isClosing|isEnded|isSource) != 0 {
+		if c.flags&isSource != 0 {
+			c.spliceReadable()
+			c.settle()
+		}
 		return
 	}
 	l := c.loop
@@ -138,7 +142,7 @@ func (c *Conn) deliver(p []byte) {
 		}
 		p = p[n:]
 		// A new protocol gets what the old one left, at once, if it does not want to wait.
-		if len(p) == 0 || c.flags&changed == 0 || c.flags&(isEnded|isClosing|readPaused) != 0 ||
+		if len(p) == 0 || c.flags&changed == 0 || c.flags&(isEnded|isClosing|readPaused|isSource) != 0 ||
 			c.in != nil && len(p) < c.in.need {
 			break
 		}

@@ -131,7 +131,7 @@ func (c *Conn) send(p []byte) (rest []byte, err error) {
 // settle follows every callback, and readiness to write: it sends what the callback wrote, carries
 // out what it asked for, and tells the poller what to watch for.
 func (c *Conn) settle() {
-	if c.flags&isEnded != 0 {
+	if c.flags&(isEnded|isSink) != 0 && !c.spliceSettled() {
 		return
 	}
 	if c.out != nil && c.flags&blocked == 0 && c.sendOutput() != nil {

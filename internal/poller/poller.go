@@ -54,6 +54,9 @@
 // that OpenFile takes is the operating system's. A simulated world that has none refuses it with
 // [errors.ErrUnsupported].
 //
+// Splicing. A backend whose kernel moves bytes from one socket to another without showing them to the program implements [Splicer]
+// too. One that does not (kqueue, a simulated network) leaves the copying to its caller.
+//
 // Errors. Calls that the kernel refuses for now return [syscall.EAGAIN], unwrapped; Recv
 // returns 0 and nil at the end of the stream. All other errors are the kernel's ([syscall.Errno],
 // wrapped in [os.SyscallError] where several calls were made). Add returns a [LimitError] where a
@@ -158,6 +161,18 @@ type Poller interface {
 	Epoch() time.Time
 	// Shut closes the poller's own descriptors; those that were added stay open.
 	Shut() error
+}
+
+// Splicer is implemented by pollers that can join two stream sockets by way of a pipe.
+type Splicer interface {
+	// OpenPipe opens a pipe, which is for Splice and ReadFile only: it is not added. Close closes each of its two
+	// descriptors.
+	OpenPipe() (r, w int, err error)
+	// Splice moves at most n bytes from a socket into a pipe, or from a pipe to a socket, in their order, and returns how many. It
+	// says EAGAIN when the source has nothing or the destination no room: only a caller who knows that the pipe is empty
+	// knows which. It may also say EAGAIN, or 0, where Recv has news: of urgent data, or of the end of the stream. So
+	// what a Readable socket does not give to Splice is asked of Recv.
+	Splice(from, to, n int) (int, error)
 }
 
 // ErrNotPollable is OpenFile's for what is always ready, though reading it may take long.

@@ -1,0 +1,720 @@
+package rondo_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/poller"
+)
+
+// spliced is what done was told.
+type spliced struct {
+	n   int64
+	err error
+}
+
+// splicer is an engine with a source and a sink, and the peers of both.
+type splicer struct {
+	*engine
+	loop     *rondo.Loop
+	src, dst *rondo.Conn
+	from, to *recorder
+	in, out  net.Conn // src's peer, which sends; dst's, which receives
+	splice   *rondo.Splice
+	done     chan spliced
+}
+
+// streamPeer is what raw peers of both networks have.
+type streamPeer interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// newSplicer makes both connections. Their protocols are EOFReceivers, which must not be told of anything else.
+func newSplicer(t testing.TB, e *engine, network string) *splicer {
+	t.Helper()
+	s := &splicer{engine: e, loop: e.Loops()[0], from: newRecorder(t), to: newRecorder(t), done: make(chan spliced, 2)}
+	s.src, s.in = s.connectOver(t, network, halfCloser{s.from}, s.from)
+	s.dst, s.out = s.connectOver(t, network, halfCloser{s.to}, s.to)
+	return s
+}
+
+func (s *splicer) connectOver(t testing.TB, network string, p rondo.Protocol, r *recorder) (*rondo.Conn, net.Conn) {
+	t.Helper()
+	if network == "tcp" {
+		peer := s.connect(p)
+		return await(t, r.made), peer
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := s.Listen("unix", path, func() rondo.Protocol { return p })
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	if err := peer.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	c := await(t, r.made)
+	ln.Close()
+	return c, peer
+}
+
+// begin starts the splice, on the loop.
+func (s *splicer) begin() {
+	var err error
+	inside := true
+	s.splice, err = s.src.SpliceTo(s.dst, func(n int64, err error) {
+		if inside {
+			s.t.Error("done was called from within SpliceTo")
+		}
+		s.done <- spliced{n, err}
+	})
+	inside = false
+	if err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *splicer) start(t testing.TB) {
+	t.Helper()
+	on(t, s.loop, s.begin)
+}
+
+// fill sends data until nobody takes any more and the pipe holds some of it, and returns how much was taken.
+func (s *splicer) fill(t testing.TB, data []byte) (sent int) {
+	t.Helper()
+	for held := 0; ; {
+		if err := s.in.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.in.Write(data[sent:])
+		sent += n
+		if !isTimeout(err) {
+			t.Fatalf("%d bytes were taken of a writer whose reader does not read (%v)", sent, err)
+		}
+		on(t, s.loop, func() { held = rondo.Held(s.splice) })
+		if n == 0 && held > 0 {
+			break
+		}
+	}
+	if err := s.in.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return sent
+}
+
+// random is data in which nothing can be exchanged or missing unseen.
+func random(n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{7}).Read(data)
+	return data
+}
+
+func closeWrite(t testing.TB, c net.Conn) {
+	t.Helper()
+	if err := c.(streamPeer).CloseWrite(); err != nil {
+		t.Error(err)
+	}
+}
+
+// eachNetwork runs a test over TCP and over Unix sockets.
+func eachNetwork(t *testing.T, test func(t *testing.T, network string)) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) { test(t, network) })
+	}
+}
+
+// Megabytes both ways at once, in odd pieces, and both ends of file, one after the other.
+func TestSpliceBothWays(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, network string) {
+		e := newTestEngine(t, rondo.Config{})
+		s := newSplicer(t, e, network)
+		data := [2][]byte{random(8 << 20), random(5 << 20)}
+		var ends [2]chan spliced
+		on(t, s.loop, func() {
+			for i, way := range [2][2]*rondo.Conn{{s.src, s.dst}, {s.dst, s.src}} {
+				ends[i] = make(chan spliced, 1)
+				if _, err := way[0].SpliceTo(way[1], func(n int64, err error) {
+					_ = way[1].CloseWrite()
+					ends[i] <- spliced{n, err}
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		var all sync.WaitGroup
+		for i, way := range [2][2]net.Conn{{s.in, s.out}, {s.out, s.in}} {
+			all.Go(func() {
+				for p, n := data[i], 1; len(p) > 0; n = n*3%70001 + 1 {
+					k, err := way[0].Write(p[:min(n, len(p))])
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					p = p[k:]
+				}
+				closeWrite(t, way[0])
+			})
+			all.Go(func() {
+				got, err := io.ReadAll(way[1])
+				if err != nil || !bytes.Equal(got, data[i]) {
+					t.Errorf("way %d: %d bytes of %d, or others (%v)", i, len(got), len(data[i]), err)
+				}
+			})
+		}
+		all.Wait()
+		for i := range ends {
+			if got := await(t, ends[i]); got != (spliced{int64(len(data[i])), nil}) {
+				t.Errorf("way %d: done was told %v", i, got)
+			}
+		}
+		if a, b := s.from.received.Load(), s.to.received.Load(); a+b > 0 {
+			t.Errorf("the protocols have received %d and %d bytes", a, b)
+		}
+	})
+}
+
+// A reader that does not read stops the writer, and gets all of it when it does.
+func TestSpliceSlowReader(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, network string) {
+		e := newTestEngine(t, rondo.Config{})
+		s := newSplicer(t, e, network)
+		s.start(t)
+		data := random(64 << 20)
+		sent := s.fill(t, data)
+		on(t, s.loop, func() {
+			if n := s.dst.Buffered(); n > 0 {
+				t.Errorf("%d bytes are buffered here", n)
+			}
+		})
+		data = data[:sent+1<<20]
+		go func() {
+			_, _ = s.in.Write(data[sent:])
+			closeWrite(t, s.in)
+		}()
+		got := make([]byte, len(data))
+		if n, err := io.ReadFull(s.out, got); err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("%d bytes of %d, or others (%v)", n, len(data), err)
+		}
+		if got := await(t, s.done); got != (spliced{int64(len(data)), nil}) {
+			t.Errorf("done was told %v", got)
+		}
+	})
+}
+
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
+
+// Data and the end of the stream that come together are told apart, and c's protocol hears of the end after done.
+func TestSpliceEOF(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, network string) {
+		for _, receiver := range []bool{true, false} {
+			e := newTestEngine(t, rondo.Config{})
+			s := newSplicer(t, e, network)
+			told := make(chan bool, 1)
+			on(t, s.loop, func() {
+				s.from.onEOF = func(*rondo.Conn) { told <- len(s.done) == 1 }
+				if !receiver {
+					s.src.SetProtocol(s.from)
+				}
+				send(t, s.in, "the last")
+				closeWrite(t, s.in)
+				s.begin()
+			})
+			expect(t, s.out, "the last")
+			if receiver && !await(t, told) {
+				t.Error("EOFReceived came before done")
+			}
+			if got := await(t, s.done); got != (spliced{8, nil}) {
+				t.Errorf("done was told %v", got)
+			}
+			on(t, s.loop, func() { // neither is closed, and the way back is open
+				_, _ = s.src.Write([]byte("back"))
+				_, _ = s.dst.Write([]byte("forth"))
+				if s.src.LocalAddr() == nil {
+					t.Error("src has ended")
+				}
+			})
+			expect(t, s.in, "back")
+			expect(t, s.out, "forth")
+			on(t, s.loop, func() {
+				_ = s.src.Close()
+				_ = s.dst.CloseWrite()
+			})
+			rest(t, s.out)
+			if err := await(t, s.from.lost); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A stream that had ended before is passed on to its end too, and nobody is told twice.
+func TestSpliceAfterEOF(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	s := newSplicer(t, e, "tcp")
+	on(t, s.loop, func() {
+		s.from.onData = func(*rondo.Conn, []byte) int { return 0 }
+		s.from.onEOF = func(*rondo.Conn) {
+			s.from.onEOF = func(*rondo.Conn) { t.Error("told twice") }
+			s.begin()
+		}
+	})
+	send(t, s.in, "all")
+	closeWrite(t, s.in)
+	expect(t, s.out, "all")
+	if got := await(t, s.done); got != (spliced{3, nil}) {
+		t.Errorf("done was told %v", got)
+	}
+	on(t, s.loop, func() {})
+}
+
+// What dst was given before goes out first, then what c's protocol has left, then what comes.
+func TestSpliceOrder(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, network string) {
+		for _, within := range []bool{true, false} {
+			e := newTestEngine(t, rondo.Config{})
+			s := newSplicer(t, e, network)
+			// More than the kernel takes, so that it waits here.
+			first, header, body := random(12<<20), "header", random(1<<20)
+			left := make(chan struct{})
+			on(t, s.loop, func() {
+				s.from.onData = func(_ *rondo.Conn, p []byte) int {
+					if len(p) < len(header)+4 {
+						return 0
+					}
+					if n, err := s.dst.Write(first); n != len(first) {
+						t.Error(err)
+					}
+					if within {
+						s.begin()
+					}
+					close(left)
+					return len(header)
+				}
+			})
+			send(t, s.in, header+"left")
+			await(t, left)
+			if !within {
+				s.start(t)
+			}
+			go func() {
+				_, _ = s.in.Write(body)
+				closeWrite(t, s.in)
+			}()
+			want := append(append(first, "left"...), body...)
+			got := make([]byte, len(want))
+			if n, err := io.ReadFull(s.out, got); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%d bytes of %d, or others (%v)", n, len(want), err)
+			}
+			if got := await(t, s.done); got != (spliced{4 + 1<<20, nil}) {
+				t.Errorf("done was told %v", got)
+			}
+		}
+	})
+}
+
+// Stop in the middle, with the pipe full: dst has what was taken, c's protocol gets the rest, and nothing is lost between them.
+func TestSpliceStop(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, network string) {
+		for _, closing := range []bool{false, true} {
+			e := newTestEngine(t, rondo.Config{})
+			s := newSplicer(t, e, network)
+			var later []byte
+			ended := make(chan struct{})
+			on(t, s.loop, func() {
+				s.from.onData = func(_ *rondo.Conn, p []byte) int { later = append(later, p...); return len(p) }
+				s.from.onEOF = func(*rondo.Conn) { close(ended) }
+				s.begin()
+			})
+			data := random(64 << 20)
+			sent := s.fill(t, data)
+			want := rondo.ErrSpliceStopped
+			on(t, s.loop, func() {
+				if closing { // likewise, what was taken is sent before that
+					_ = s.dst.CloseWrite()
+					want = rondo.ErrClosed
+				} else {
+					s.splice.Stop()
+					s.splice.Stop()
+					_ = s.dst.CloseWrite()
+				}
+				if len(s.done) > 0 {
+					t.Error("done was called from within Stop")
+				}
+			})
+			closeWrite(t, s.in)
+			got := await(t, s.done)
+			if got.err != want { //nolint:errorlint // documented to be bare
+				t.Errorf("done was told %v", got)
+			}
+			forwarded := rest(t, s.out)
+			await(t, ended)
+			if int64(len(forwarded)) != got.n || !bytes.Equal(append(forwarded, later...), data[:sent]) {
+				t.Errorf("%d bytes went to dst, of which done was told %d; %d to the protocol; %d were sent", len(forwarded), got.n, len(later), sent)
+			}
+			on(t, s.loop, func() {
+				if n := s.splice.Moved(); n != got.n {
+					t.Errorf("Moved is %d", n)
+				}
+			})
+		}
+	})
+}
+
+// Either connection ends in the middle: done hears of it, and the other one goes on.
+func TestSpliceLost(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(s *splicer)
+		is   error
+		dst  bool // it is dst that ends
+	}{
+		{"dst is reset", func(s *splicer) { hardReset(s.t, s.out) }, syscall.ECONNRESET, true},
+		{"dst is aborted", func(s *splicer) { s.dst.Handle().Abort() }, rondo.ErrAborted, true},
+		{"src is reset", func(s *splicer) { hardReset(s.t, s.in) }, syscall.ECONNRESET, false},
+		{"src is aborted", func(s *splicer) { s.src.Handle().Abort() }, rondo.ErrAborted, false},
+		{"src is closed", func(s *splicer) { _ = s.src.Handle().Close() }, rondo.ErrClosed, false},
+		{"dst is closed", func(s *splicer) { _ = s.dst.Handle().Close() }, rondo.ErrClosed, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := newTestEngine(t, rondo.Config{})
+			s := newSplicer(t, e, "tcp")
+			on(t, s.loop, func() {
+				s.from.onLost = func(*rondo.Conn, error) {
+					if len(s.done) == 0 {
+						t.Error("ConnectionLost came before done")
+					}
+				}
+				s.to.onLost = s.from.onLost
+				s.begin()
+			})
+			send(t, s.in, "through")
+			expect(t, s.out, "through")
+			test.end(s)
+			lost, other, peer := s.from, s.dst, s.out
+			if test.dst {
+				lost, other, peer = s.to, s.src, s.in
+			}
+			await(t, lost.lost)
+			got := await(t, s.done)
+			if got.n != 7 || !errors.Is(got.err, test.is) && !(errors.Is(test.is, syscall.ECONNRESET) && errors.Is(got.err, syscall.EPIPE)) {
+				t.Errorf("done was told %v", got)
+			}
+			on(t, s.loop, func() {
+				s.from.onLost, s.to.onLost = nil, nil
+				_, _ = other.Write([]byte("still here"))
+			})
+			expect(t, peer, "still here")
+			if test.dst { // what comes now is the protocol's
+				arrived := make(chan string, 1)
+				on(t, s.loop, func() {
+					s.from.onData = func(_ *rondo.Conn, p []byte) int { arrived <- string(p); return len(p) }
+				})
+				send(t, s.in, "hello")
+				if p := await(t, arrived); p != "hello" {
+					t.Errorf("received %q", p)
+				}
+			}
+		})
+	}
+}
+
+// reset ends a raw peer's connection the hard way.
+func hardReset(t testing.TB, c net.Conn) {
+	if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+}
+
+// PauseReading pauses the splice.
+func TestSplicePause(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	s := newSplicer(t, e, "tcp")
+	on(t, s.loop, func() {
+		s.src.PauseReading()
+		s.begin()
+	})
+	send(t, s.in, "later")
+	for range 20 {
+		on(t, s.loop, func() {
+			if n := s.splice.Moved(); n != 0 {
+				t.Errorf("%d bytes were moved", n)
+			}
+		})
+	}
+	on(t, s.loop, s.src.ResumeReading)
+	expect(t, s.out, "later")
+}
+
+// A connection can be spliced to itself: an echo.
+func TestSpliceToItself(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	s := newSplicer(t, e, "tcp")
+	on(t, s.loop, func() {
+		s.dst = s.src
+		s.begin()
+	})
+	data := random(4 << 20)
+	go func() {
+		_, _ = s.in.Write(data)
+		closeWrite(t, s.in)
+	}()
+	got := make([]byte, len(data))
+	if n, err := io.ReadFull(s.in, got); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d bytes of %d, or others (%v)", n, len(data), err)
+	}
+	if got := await(t, s.done); got != (spliced{int64(len(data)), nil}) {
+		t.Errorf("done was told %v", got)
+	}
+}
+
+// What the engine is sent as urgent data must not keep splice, which stops there, from what comes behind it, nor the loop busy.
+func TestSpliceUrgentData(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	s := newSplicer(t, e, "tcp")
+	s.start(t)
+	raw, err := s.in.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		send(t, s.in, "before ")
+		if err := raw.Control(func(fd uintptr) { err = syscall.Sendto(int(fd), []byte("!"), syscall.MSG_OOB, nil) }); err != nil {
+			t.Fatal(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, s.in, "behind ")
+		expect(t, s.out, "before behind ")
+	}
+}
+
+func TestSpliceRefused(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{Loops: 2})
+	s := newSplicer(t, e, "tcp")
+	other := newSplicer(t, e, "tcp")
+	fail := func(int64, error) { t.Error("done was called of a splice that never was") }
+	refused := func(want error, c, d *rondo.Conn) {
+		t.Helper()
+		if got, err := c.SpliceTo(d, fail); got != nil || !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	on(t, s.src.Loop(), func() {
+		for _, c := range []*rondo.Conn{s.dst, other.src, other.dst} {
+			if c.Loop() != s.src.Loop() {
+				refused(rondo.ErrNoSplice, s.src, c)
+			}
+		}
+	})
+	one := newTestEngine(t, rondo.Config{})
+	s, other = newSplicer(t, one, "tcp"), newSplicer(t, one, "tcp")
+	s.start(t)
+	on(t, s.loop, func() {
+		refused(rondo.ErrNoSplice, other.src, s.dst)
+		if _, err := s.src.SpliceTo(other.dst, fail); err == nil || errors.Is(err, rondo.ErrNoSplice) {
+			t.Errorf("spliced twice: %v", err)
+		}
+		_ = other.dst.CloseWrite()
+		refused(rondo.ErrClosed, other.src, other.dst)
+		_ = other.src.Close()
+		refused(rondo.ErrClosed, other.src, other.dst)
+	})
+	seam := newEngineOver(t, rondo.Config{}, func(p poller.Poller) poller.Poller { return &gate{Poller: p} })
+	s = newSplicer(t, seam, "tcp")
+	on(t, s.loop, func() { refused(rondo.ErrNoSplice, s.src, s.dst) })
+}
+
+// pipeless is a poller that runs out of descriptors for pipes when told so, and counts those that it opens.
+type pipeless struct {
+	poller.Poller
+	poller.Splicer
+	out    atomic.Bool
+	opened atomic.Int32
+}
+
+func (p *pipeless) OpenPipe() (r, w int, err error) {
+	if p.out.Load() {
+		return -1, -1, syscall.EMFILE
+	}
+	p.opened.Add(1)
+	return p.Splicer.OpenPipe()
+}
+
+// Without descriptors for a pipe the caller copies: from the beginning, or from where the splice got to.
+func TestSpliceOutOfDescriptors(t *testing.T) {
+	var p *pipeless
+	e := newEngineOver(t, rondo.Config{}, func(real poller.Poller) poller.Poller {
+		p = &pipeless{Poller: real, Splicer: real.(poller.Splicer)}
+		return p
+	})
+	s := newSplicer(t, e, "tcp")
+	p.out.Store(true)
+	on(t, s.loop, func() {
+		if _, err := s.src.SpliceTo(s.dst, nil); !errors.Is(err, rondo.ErrNoSplice) || !errors.Is(err, syscall.EMFILE) {
+			t.Errorf("SpliceTo: %v", err)
+		}
+	})
+	p.out.Store(false)
+	// One splice keeps the loop's only pipe full; the other then finds none.
+	full := newSplicer(t, e, "tcp")
+	full.start(t)
+	on(t, s.loop, func() {
+		s.from.onData = func(_ *rondo.Conn, b []byte) int { _, _ = s.dst.Write(b); return len(b) }
+		s.begin()
+	})
+	p.out.Store(true)
+	full.fill(t, make([]byte, 64<<20))
+	data := random(1 << 20)
+	go func() { _, _ = s.in.Write(data) }()
+	got := make([]byte, len(data))
+	if n, err := io.ReadFull(s.out, got); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d bytes of %d, or others (%v)", n, len(data), err)
+	}
+	if got := await(t, s.done); got.n != 0 || !errors.Is(got.err, rondo.ErrNoSplice) || !errors.Is(got.err, syscall.EMFILE) {
+		t.Errorf("done was told %v", got)
+	}
+	if n := p.opened.Load(); n != 1 {
+		t.Errorf("%d pipes were opened", n)
+	}
+}
+
+// However many splices there are, one that has nothing to move has no descriptors; and at the end nobody has.
+func TestSpliceLeavesNothing(t *testing.T) {
+	for name, end := range map[string]func(*engine) error{
+		"Close":    func(e *engine) error { return e.Close() },
+		"Shutdown": func(e *engine) error { return e.Shutdown(e.t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			newTestEngine(t, rondo.Config{}).Close()
+			check := leavesNothing(t)
+			e := newTestEngine(t, rondo.Config{})
+			var all []*splicer
+			for range 20 {
+				s := newSplicer(t, e, "tcp")
+				all = append(all, s)
+			}
+			before := openDescriptors(t)
+			for _, s := range all {
+				s.start(t)
+				send(t, s.in, "through")
+				expect(t, s.out, "through")
+			}
+			on(t, e.Loop(), func() {})
+			if n := openDescriptors(t) - before; n > 2 {
+				t.Errorf("%d descriptors more for idle splices", n)
+			}
+			// Some of them in the middle of it.
+			much := make([]byte, 64<<20)
+			for _, s := range all[:12] {
+				s.fill(t, much)
+			}
+			if name == "Shutdown" {
+				for _, s := range all {
+					go func() { _, _ = io.Copy(io.Discard, s.out) }()
+				}
+			}
+			if err := end(e); err != nil {
+				t.Error(err)
+			}
+			for _, s := range all {
+				if got := await(t, s.done); !errors.Is(got.err, rondo.ErrEngineClosed) {
+					t.Errorf("done was told %v", got)
+				}
+				s.in.Close()
+				s.out.Close()
+			}
+			check()
+		})
+	}
+}
+
+// Shutdown moves what has arrived, both ways, and then closes.
+func TestSpliceShutdown(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, network string) {
+		e := newTestEngine(t, rondo.Config{})
+		s := newSplicer(t, e, network)
+		const size = 1 << 17 // fits the buffers of a socket, so that it has arrived
+		data := [2][]byte{random(size), random(size + 1)}
+		ends := make(chan spliced, 2)
+		told := func(n int64, err error) { ends <- spliced{n, err} }
+		held := make(chan struct{})
+		on(t, s.loop, func() {
+			for _, way := range [2][2]*rondo.Conn{{s.src, s.dst}, {s.dst, s.src}} {
+				if _, err := way[0].SpliceTo(way[1], told); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		s.loop.Post(func() { <-held })
+		for i, c := range []net.Conn{s.in, s.out} {
+			if _, err := c.Write(data[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		done := make(chan error, 1)
+		go func() { done <- e.Shutdown(t.Context()) }()
+		for { // until it has begun; while it has not, this address is refused for what it is
+			if _, err := e.Bind("tcp", "192.0.2.1:0"); errors.Is(err, rondo.ErrEngineClosed) {
+				break
+			}
+			runtime.Gosched()
+		}
+		close(held)
+		if got := rest(t, s.out); !bytes.Equal(got, data[0]) {
+			t.Errorf("%d bytes of %d arrived", len(got), size)
+		}
+		if got := rest(t, s.in); !bytes.Equal(got, data[1]) {
+			t.Errorf("%d bytes of %d came back", len(got), size+1)
+		}
+		if err := await(t, done); err != nil {
+			t.Error(err)
+		}
+		for range 2 {
+			if got := await(t, ends); !errors.Is(got.err, rondo.ErrEngineClosed) || got.n < size {
+				t.Errorf("done was told %v", got)
+			}
+		}
+	})
+}
+
+// A callback that panics ends the source, and no other.
+func TestSpliceDonePanics(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	s := newSplicer(t, e, "tcp")
+	on(t, s.loop, func() {
+		if _, err := s.src.SpliceTo(s.dst, func(int64, error) { panic("not now") }); err != nil {
+			t.Error(err)
+		}
+	})
+	send(t, s.in, "x")
+	closeWrite(t, s.in)
+	expect(t, s.out, "x")
+	var p *rondo.PanicError
+	if err := await(t, s.from.lost); !errors.As(err, &p) {
+		t.Errorf("lost with %v", err)
+	}
+	e.log.await(t, "not now")
+	on(t, s.loop, func() { _, _ = s.dst.Write([]byte("y")) })
+	expect(t, s.out, "y")
+}
