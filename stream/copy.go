@@ -1,8 +1,11 @@
 package stream
 
 import (
+	"errors"
+	"fmt"
 	"io"
 
+	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -11,6 +14,7 @@ import (
 // sockets, the bytes do not leave the kernel (splice(2)). If it fails or is cancelled, what was read has been written, unless
 // dst is lost.
 func Copy(t *task.Task, dst, src *Stream) (n int64, err error) {
+	splices := true
 	for {
 		p, err := src.Next(t, maxBuffered)
 		if err == io.EOF { //nolint:errorlint // ours, never wrapped
@@ -25,7 +29,76 @@ func Copy(t *task.Task, dst, src *Stream) (n int64, err error) {
 			rest, _ := dst.put(p[k:]) // cancelled: it was read, so it is written, with nobody to wait for it
 			return n + int64(rest), err
 		}
+		if len(p) >= spliceFrom && splices {
+			moved, err := splice(t, dst, src)
+			n += moved
+			switch {
+			case errors.Is(err, rondo.ErrNoSplice):
+				splices = false
+			case errors.Is(err, rondo.ErrSpliceStopped): // by a shutdown: what is left is the end
+			default:
+				return n, err
+			}
+		}
 	}
+}
+
+// spliceFrom is how much must come at once before the kernel is asked to move the rest. What comes in small pieces costs the
+// same either way, and a pipe for it could be in the way.
+const spliceFrom = 16 << 10
+
+// splice moves what comes from src to dst within the kernel, until src ends.
+func splice(t *task.Task, dst, src *Stream) (int64, error) {
+	src.settle()
+	from, to := src.Conn(), dst.Conn()
+	if from == nil || to == nil || from == to || src.Buffered() > 0 || src.ended != nil {
+		return 0, rondo.ErrNoSplice
+	}
+	if src.busy() {
+		return 0, ErrBusy
+	}
+	x := &splicing{task: t, src: src}
+	var err error
+	if x.splice, err = from.SpliceTo(to, x.done); err != nil {
+		return 0, err
+	}
+	src.splice = x.splice
+	if src.paused {
+		src.resume()
+	}
+	err = t.Park(x)
+	src.splice = nil
+	if err != nil { // cancelled, perhaps before it began to wait
+		x.splice.Stop()
+		return x.splice.Moved(), err
+	}
+	return x.n, x.err
+}
+
+// splicing is a task that waits for a splice.
+type splicing struct {
+	task   *task.Task
+	src    *Stream
+	splice *rondo.Splice
+	n      int64
+	err    error
+}
+
+// done is called by the loop, once.
+func (x *splicing) done(n int64, err error) {
+	if x.src.splice != x.splice {
+		return // the task has been cancelled
+	}
+	x.n, x.err, x.src.splice = n, err, nil
+	x.task.Unpark()
+}
+
+// Abandon implements task.Parking.
+func (x *splicing) Abandon(error) { x.src.splice = nil }
+
+// String implements task.Parking.
+func (x *splicing) String() string {
+	return fmt.Sprintf("the end of what %v sends", x.src.RemoteAddr())
 }
 
 // Relay moves what comes from either to the other, until both have ended, and returns how many bytes went each way. An

@@ -11,9 +11,10 @@ import (
 // reports a connection as long as there is something to read, so when it has reported nothing for some turns there is nothing.
 type drainer struct {
 	on      bool
-	looking bool // it looks again in the next turn
-	quiet   int  // turns since something came
-	bytes   int  // that came since it began
+	looking bool  // it looks again in the next turn
+	quiet   int   // turns since something came
+	bytes   int   // that came since it began
+	moved   int64 // by a splice, when it was last looked at
 }
 
 // maxDrained is how much a connection still brings, in bytes: a peer that sends without pause would keep the engine for ever. It is
@@ -50,6 +51,10 @@ func (s *Stream) lookWhetherDrained() {
 	// A turn delivers 1,024 events at the most, so with many connections it takes more of them.
 	s.drain.looking = false
 	turns := 2 + s.loop.Engine().Conns()/1024
+	if s.splice != nil && s.splice.Moved() != s.drain.moved {
+		s.drain.heard(int(s.splice.Moved() - s.drain.moved))
+		s.drain.moved = s.splice.Moved()
+	}
 	switch s.drain.quiet++; {
 	case s.owned: // the end that we would make of it would pass for the peer's, and half an answer for the whole
 		if task.Len(s.loop) == 0 { // nobody is left to end it
@@ -59,6 +64,9 @@ func (s *Stream) lookWhetherDrained() {
 	case s.drain.quiet > turns || s.drain.bytes > maxDrained:
 		s.paused = true
 		s.conn.PauseReading()
+		if s.splice != nil {
+			s.splice.Stop()
+		}
 		s.end(io.EOF)
 	default:
 		s.drain.looking = true

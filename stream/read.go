@@ -50,12 +50,15 @@ func (s *Stream) Read(t *task.Task, p []byte) (int, error) {
 
 // enter is how every read begins. It ends the one before.
 func (s *Stream) enter(t *task.Task) error {
-	if s.reader != nil { // it waits for more than is there, and what is there is its
+	if s.busy() {
 		return ErrBusy
 	}
 	s.settle()
 	return t.Checkpoint()
 }
+
+// busy reports whether another task reads: it waits for more than is there, and what is there is its.
+func (s *Stream) busy() bool { return s.reader != nil || s.splice != nil }
 
 func (s *Stream) readSome(p []byte) int {
 	n := copy(p, s.data[s.taken:])
@@ -96,7 +99,7 @@ func (s *Stream) fill(t *task.Task, n int) error {
 		switch {
 		case s.ended != nil:
 			return s.ended
-		case s.reader != nil:
+		case s.busy():
 			return ErrBusy
 		}
 		s.expect(t, n)

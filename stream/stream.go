@@ -39,6 +39,7 @@ type Stream struct {
 	into    []byte     // where the reader wants what comes, if it does not matter how much
 	got     int        // how much was put there
 
+	splice  *rondo.Splice // which takes what comes; nil if there is none
 	drain   drainer
 	handle  Handler  // what will serve it; nil if it has begun, or is somebody else's
 	service *service // whose handler that is; nil if it is only Handle's
