@@ -11,12 +11,12 @@ import (
 
 // Copy moves what comes from src to dst until src ends, and returns how many bytes that were. It reads no more than dst's peer
 // takes. The end is not passed on: see [Stream.CloseWrite], and [Relay] for both directions. Where it can, on Linux between two
-// sockets, the bytes do not leave the kernel (splice(2)). If it fails or is cancelled, what was read has been written, unless
-// dst is lost.
+// sockets, the bytes do not leave the kernel (splice(2)). If it fails or is cancelled, what was taken from src has been written to dst,
+// unless that is lost; the rest can still be read from src.
 func Copy(t *task.Task, dst, src *Stream) (n int64, err error) {
 	splices := true
 	for {
-		p, err := src.Next(t, maxBuffered)
+		p, err := src.look(t)
 		if err == io.EOF { //nolint:errorlint // ours, never wrapped
 			return n, nil
 		}
@@ -25,9 +25,9 @@ func Copy(t *task.Task, dst, src *Stream) (n int64, err error) {
 		}
 		k, err := dst.Write(t, p)
 		n += int64(k)
+		src.taken += k // only now: if it was cancelled in its turn among the writers, it can be read again
 		if err != nil {
-			rest, _ := dst.put(p[k:]) // cancelled: it was read, so it is written, with nobody to wait for it
-			return n + int64(rest), err
+			return n, err
 		}
 		if len(p) >= spliceFrom && splices {
 			moved, err := splice(t, dst, src)

@@ -29,8 +29,9 @@ func openOutput(t *task.Task, f *os.File) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.ended = errNotForReading
+	s.ended, s.paused = errNotForReading, true
 	if c := s.Conn(); c != nil {
+		c.PauseReading() // a terminal is the input too, and what is typed is the input's
 		_, _, limit := c.WriteLimits()
 		c.SetWriteLimits(0, 0, limit)
 	}

@@ -139,6 +139,18 @@ func (s *Stream) Peek(t *task.Task, n int) ([]byte, error) {
 	return s.data[s.taken : s.taken+n : s.taken+n], err
 }
 
+// look waits for something to come and returns what is there without taking it.
+func (s *Stream) look(t *task.Task) ([]byte, error) {
+	if err := s.enter(t); err != nil {
+		return nil, err
+	}
+	if err := s.fill(t, 1); err != nil {
+		return nil, err
+	}
+	s.lent = true
+	return s.data[s.taken:len(s.data):len(s.data)], nil
+}
+
 // Discard waits for n bytes and drops them. It returns how many there were, and if the stream ends before n, io.EOF if that is
 // at once and else io.ErrUnexpectedEOF.
 func (s *Stream) Discard(t *task.Task, n int) (int, error) {

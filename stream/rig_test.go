@@ -13,14 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/task"
 )
-
-// No test leaves a goroutine behind, and so no loop and no coroutine.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come before it calls that a hang.
 const patience = 10 * time.Second

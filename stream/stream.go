@@ -32,8 +32,10 @@ type Stream struct {
 	paused    bool // the connection is not read from, because there is enough
 	lent      bool // a read has returned bytes in place, and the next one has not begun
 	abandoned bool // nobody wants the connection that is being made
+	closed    bool // for writing, by Close or CloseWrite
 	owned     bool // dialed or opened by a task, which decides when it ends
 
+	piece   int        // the most that is given to the connection at once
 	writers task.Lock  // one at a time, so that no write is torn apart
 	writer  *task.Task // which waits for the peer to read; nil if none does
 	into    []byte     // where the reader wants what comes, if it does not matter how much
@@ -64,6 +66,7 @@ func New() *Stream { return new(Stream) }
 // ConnectionMade implements rondo.Protocol.
 func (s *Stream) ConnectionMade(c *rondo.Conn) {
 	s.begin(c, c.Loop())
+	s.limitWrites(c)
 	switch {
 	case s.abandoned || s.service != nil && !s.service.enter():
 		c.Abort()
@@ -74,7 +77,7 @@ func (s *Stream) ConnectionMade(c *rondo.Conn) {
 	}
 }
 
-func (s *Stream) begin(over transport, l *rondo.Loop) { s.conn, s.loop = over, l }
+func (s *Stream) begin(over transport, l *rondo.Loop) { s.conn, s.loop, s.piece = over, l, maxWrite }
 
 // DataReceived implements rondo.Protocol.
 func (s *Stream) DataReceived(_ *rondo.Conn, p []byte) int {
@@ -213,16 +216,27 @@ func (s *Stream) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 // RemoteAddr is the peer's address, also after the connection has ended.
 func (s *Stream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
 
-// Close closes the stream once all that was written is sent: it does not wait. Nothing more is read; see [rondo.Conn.Close]
+// Close closes the stream once all that was written is sent: it does not wait. Tasks that wait to read or write get
+// rondo.ErrClosed. Nothing more is read; see [rondo.Conn.Close]
 // for what that means when the peer still sends. Closing again does nothing; the error is always nil.
 func (s *Stream) Close() error {
 	s.end(rondo.ErrClosed)
+	s.closeWrite()
 	return s.conn.Close()
 }
 
 // CloseWrite ends the outgoing direction once what was written is sent, and does not wait. The peer reads an
 // end of file, and may go on sending.
-func (s *Stream) CloseWrite() error { return s.conn.CloseWrite() }
+func (s *Stream) CloseWrite() error {
+	s.closeWrite()
+	return s.conn.CloseWrite()
+}
+
+// closeWrite has those know that write, or wait to.
+func (s *Stream) closeWrite() {
+	s.closed = true
+	s.wakeWriter()
+}
 
 // Abort ends the connection at once: what was not sent is dropped and the peer's reads fail with a reset.
 func (s *Stream) Abort() {
