@@ -87,6 +87,9 @@ var contract = []clause{
 	{"a pipe", fileStream, false},
 	{"a pipe without readers", fileReadersGone, false},
 	{"what cannot be polled", fileRefused, false},
+
+	// Splicing: contract_splice_test.go.
+	{"splicing", splices, true},
 }
 
 func TestContract(t *testing.T) {
