@@ -29,7 +29,7 @@ func Copy(t *task.Task, dst, src *Stream) (n int64, err error) {
 		if err != nil {
 			return n, err
 		}
-		if len(p) >= spliceFrom && splices {
+		if len(p) >= spliceFrom && splices && src.Buffered() == 0 {
 			moved, err := splice(t, dst, src)
 			n += moved
 			switch {
@@ -51,7 +51,7 @@ const spliceFrom = 16 << 10
 func splice(t *task.Task, dst, src *Stream) (int64, error) {
 	src.settle()
 	from, to := src.Conn(), dst.Conn()
-	if from == nil || to == nil || from == to || src.Buffered() > 0 || src.ended != nil {
+	if from == nil || to == nil || from == to || src.ended != nil {
 		return 0, rondo.ErrNoSplice
 	}
 	if src.busy() {

@@ -18,8 +18,8 @@ func kill(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// program runs main, and what it returns must be nil.
-func program(t *testing.T, main func(t *task.Task) error) {
+// inProgram runs main, and what it returns must be nil.
+func inProgram(t *testing.T, main func(t *task.Task) error) {
 	t.Helper()
 	if err := (task.Program{Signals: []os.Signal{}}).Run(main); err != nil {
 		t.Error(err)
@@ -27,7 +27,7 @@ func program(t *testing.T, main func(t *task.Task) error) {
 }
 
 func TestSignals(t *testing.T) {
-	program(t, func(tk *task.Task) error {
+	inProgram(t, func(tk *task.Task) error {
 		signals := stream.NewSignals(tk, syscall.SIGUSR1, syscall.SIGUSR2)
 		defer signals.Stop()
 		for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1} {
@@ -42,7 +42,7 @@ func TestSignals(t *testing.T) {
 
 // A wait that is cancelled takes no signal with it.
 func TestSignalsCancelled(t *testing.T) {
-	program(t, func(tk *task.Task) error {
+	inProgram(t, func(tk *task.Task) error {
 		signals := stream.NewSignals(tk, syscall.SIGUSR1)
 		defer signals.Stop()
 		waiting := task.Spawn(tk, func(t *task.Task) (os.Signal, error) { return signals.Next(t) })
@@ -64,7 +64,7 @@ func TestSignalsCancelled(t *testing.T) {
 
 // A loop over the signals ends when nobody listens any more.
 func TestSignalsAll(t *testing.T) {
-	program(t, func(tk *task.Task) error {
+	inProgram(t, func(tk *task.Task) error {
 		signals := stream.NewSignals(tk, syscall.SIGUSR1)
 		kill(t, syscall.SIGUSR1)
 		n := 0
