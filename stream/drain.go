@@ -57,9 +57,7 @@ func (s *Stream) lookWhetherDrained() {
 	}
 	switch s.drain.quiet++; {
 	case s.owned: // the end that we would make of it would pass for the peer's, and half an answer for the whole
-		if task.Len(s.loop) == 0 { // nobody is left to end it
-			_ = s.Close()
-		}
+		task.WhenIdle(s.loop, func() { _ = s.Close() }) // nobody is left to end it then
 	case s.ended != nil || s.paused: // if it is paused, the task that makes room looks again
 	case s.drain.quiet > turns || s.drain.bytes > maxDrained:
 		s.paused = true

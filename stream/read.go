@@ -38,8 +38,9 @@ func (s *Stream) Read(t *task.Task, p []byte) (int, error) {
 	}
 	s.into, s.got = p, 0
 	s.expect(t, 1)
-	if err := t.Park((*reading)(s)); err != nil {
-		s.forget(t)
+	err := t.Park((*reading)(s))
+	s.forget(t)
+	if err != nil {
 		return 0, err
 	}
 	if s.got == 0 {
@@ -75,10 +76,10 @@ func (s *Stream) expect(t *task.Task, n int) {
 	}
 }
 
-// forget undoes expect when the wait has come to nothing.
+// forget undoes expect when the wait is over. If it was cancelled another task may read by now.
 func (s *Stream) forget(t *task.Task) {
 	if s.reader == t {
-		s.reader, s.into, s.need = nil, nil, 0
+		s.reader, s.into, s.need, s.served = nil, nil, 0, false
 	}
 }
 
@@ -86,7 +87,7 @@ func (s *Stream) forget(t *task.Task) {
 type reading Stream
 
 // Abandon implements task.Parking.
-func (r *reading) Abandon(error) { r.reader, r.into, r.need = nil, nil, 0 }
+func (r *reading) Abandon(error) { (*Stream)(r).forget(r.reader) }
 
 // String implements task.Parking.
 func (r *reading) String() string {
@@ -103,8 +104,9 @@ func (s *Stream) fill(t *task.Task, n int) error {
 			return ErrBusy
 		}
 		s.expect(t, n)
-		if err := t.Park((*reading)(s)); err != nil {
-			s.forget(t)
+		err := t.Park((*reading)(s))
+		s.forget(t)
+		if err != nil {
 			return err
 		}
 	}

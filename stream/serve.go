@@ -1,7 +1,7 @@
 package stream
 
 import (
-	"errors"
+	"context"
 	"io"
 	"sync/atomic"
 
@@ -56,10 +56,11 @@ func (s *Stream) run(t *task.Task) (none struct{}, err error) {
 	return none, err
 }
 
-// ordinary reports whether a handler may end with err without anybody being told.
+// ordinary reports whether a handler may end with err without anybody being told: it says only that the peer has gone or that the task
+// was cancelled.
 func (s *Stream) ordinary(t *task.Task, err error) bool {
-	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, rondo.ErrClosed) ||
-		s.lost != nil && errors.Is(err, s.lost) || t.Err() != nil
+	return err == nil || rondo.IsOnly(err, io.EOF) || rondo.IsOnly(err, rondo.ErrClosed) ||
+		s.lost != nil && rondo.IsOnly(err, s.lost) || t.Err() != nil && rondo.IsOnly(err, context.Cause(t))
 }
 
 // Serve serves ln, which [rondo.Engine.Bind] has made, with h, as [Handle] does, until the listener is closed, by whomever, or

@@ -79,10 +79,8 @@ func TestRelayBulk(t *testing.T) {
 		return err
 	})
 	send := func(c *net.TCPConn, p []byte) {
-		if _, err := c.Write(p); err != nil {
-			t.Error(err)
-		}
-		c.CloseWrite()
+		push(t, c, p)
+		_ = c.CloseWrite()
 	}
 	receive := func(c *net.TCPConn, want []byte, ok chan<- struct{}) {
 		h := sha256.New()
@@ -131,7 +129,7 @@ func TestCopyBulkCancelled(t *testing.T) {
 		}
 		return err
 	})
-	go near.Write(data[:size/2])
+	go push(t, near, data[:size/2])
 	got := make([]byte, size)
 	if _, err := io.ReadFull(far, got[:size/2]); err != nil {
 		t.Fatal(err)
@@ -139,8 +137,8 @@ func TestCopyBulkCancelled(t *testing.T) {
 	(<-cancel)()
 	<-cancelled
 	go func() {
-		near.Write(data[size/2:])
-		near.CloseWrite()
+		push(t, near, data[size/2:])
+		_ = near.CloseWrite()
 	}()
 	if _, err := io.ReadFull(far, got[size/2:]); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%v, or not the same", err)
@@ -165,7 +163,7 @@ func TestCopyBulkIsBusy(t *testing.T) {
 		_, err := stream.Copy(t, server, client)
 		return err
 	})
-	go near.Write(noise(1 << 20))
+	go push(t, near, noise(1<<20))
 	if _, err := io.CopyN(io.Discard, far, 1<<20); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +171,7 @@ func TestCopyBulkIsBusy(t *testing.T) {
 	if err := <-busy; !errors.Is(err, stream.ErrBusy) {
 		t.Errorf("the second reader is told %v", err)
 	}
-	near.CloseWrite()
+	_ = near.CloseWrite()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -203,5 +201,12 @@ func TestCopyBulkShutdown(t *testing.T) {
 	}
 	if !bytes.Equal(got, data[:1<<20]) {
 		t.Error("not the same")
+	}
+}
+
+// push writes to a peer, from a goroutine of its own.
+func push(t *testing.T, c net.Conn, p []byte) {
+	if _, err := c.Write(p); err != nil {
+		t.Error(err)
 	}
 }

@@ -22,12 +22,13 @@ type Stream struct {
 	conn   transport  // nil until the connection stands
 	data   []byte     // what has come and was not read: data[taken:]. The loop's pool's; nil when there is nothing
 	taken  int        //
-	reader *task.Task // which waits; nil if none does
+	reader *task.Task // which waits, or has been served and has not run yet; nil if there is none
 	need   int        // until so many bytes are there
 	ended  error      // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
 	lost   error      // why the connection has ended altogether; nil while it has not
 	loop   *rondo.Loop
 
+	served    bool // the reader has what it waits for, or will hear that there is no more
 	blocked   bool // above the high water mark
 	paused    bool // the connection is not read from, because there is enough
 	lent      bool // a read has returned bytes in place, and the next one has not begun
@@ -97,9 +98,9 @@ func (s *Stream) received(p []byte) {
 			return
 		}
 	}
-	if t := s.reader; t != nil {
-		s.reader, s.need = nil, 0
-		t.Resume()
+	if s.reader != nil && !s.served {
+		s.served = true
+		s.reader.Resume()
 	}
 }
 
@@ -179,9 +180,9 @@ func (s *Stream) ConnectionLost(_ *rondo.Conn, err error) {
 }
 
 func (s *Stream) wakeReader() {
-	if t := s.reader; t != nil {
-		s.reader, s.into, s.need = nil, nil, 0
-		t.Unpark()
+	if s.reader != nil && !s.served {
+		s.served, s.into = true, nil
+		s.reader.Unpark()
 	}
 }
 

@@ -25,10 +25,10 @@ type scheduler struct {
 	idle     *worker // coroutines without a task
 	spots    *spot   // that are free, linked by next
 	idles    int
-	turn     uint32                   // the turn of the loop in which
-	now      time.Duration            // was read from its clock
-	quiet    *rondo.Promise[struct{}] // to be resolved when all tasks have ended; usually nil
-	stopping bool                     // the engine no longer waits for anything
+	turn     uint32        // the turn of the loop in which
+	now      time.Duration // was read from its clock
+	idlers   []func()      // to be called when all tasks have ended
+	stopping bool          // the engine no longer waits for anything
 	watch    *watchdog
 }
 
@@ -91,9 +91,10 @@ func (f *fiber) ended(err error) {
 	f.next, f.prev = nil, nil
 	if s.count--; s.count == 0 {
 		s.loop.Release()
-		if s.quiet != nil {
-			s.quiet.ResolveOnLoop(struct{}{})
+		for _, fn := range s.idlers {
+			s.loop.Defer(fn)
 		}
+		s.idlers = nil
 	}
 	if f.group != nil {
 		f.group.ended(f, err)
@@ -212,12 +213,18 @@ func (s *scheduler) stop() {
 
 // cancelAll cancels every task, and resolves quiet when all have ended.
 func (s *scheduler) cancelAll(quiet *rondo.Promise[struct{}]) {
-	s.quiet = quiet
 	for f := s.live; f != nil; f = f.next {
 		f.root().cancel(f, ErrProgramEnded)
 	}
-	if s.count == 0 {
-		quiet.ResolveOnLoop(struct{}{})
+	WhenIdle(s.loop, func() { quiet.ResolveOnLoop(struct{}{}) })
+}
+
+// WhenIdle has fn called, on the loop and not from within WhenIdle, when there is no task on loop l that has not ended. Only on the loop.
+func WhenIdle(l *rondo.Loop, fn func()) {
+	if s := schedulers.On(l); s.count > 0 {
+		s.idlers = append(s.idlers, fn)
+	} else {
+		l.Defer(fn)
 	}
 }
 
