@@ -44,7 +44,7 @@ func TestHandlerThatNeverBegins(t *testing.T) {
 	})
 	c := await(t, peer)
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := outcome(t, served); !errors.Is(err, errTest) {
 		t.Errorf("Serve: %v", err)
 	}
@@ -144,7 +144,7 @@ func TestHalfClose(t *testing.T) {
 	})
 	expectEnd(t, v.peer, "that is all")
 	send(t, v.peer, "fine\n")
-	v.peer.CloseWrite()
+	_ = v.peer.CloseWrite()
 	v.check(t)
 }
 
@@ -166,17 +166,17 @@ func TestReadBackpressure(t *testing.T) {
 		return nil
 	})
 	// It must not be taken before the task reads.
-	v.peer.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	_ = v.peer.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
 	n, err := v.peer.Write(want)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("the peer has written %d bytes: %v", n, err)
 	}
 	ready <- struct{}{}
-	v.peer.SetWriteDeadline(time.Now().Add(patience))
+	_ = v.peer.SetWriteDeadline(time.Now().Add(patience))
 	if _, err := v.peer.Write(want[n:]); err != nil {
 		t.Fatal(err)
 	}
-	v.peer.CloseWrite()
+	_ = v.peer.CloseWrite()
 	v.check(t)
 }
 
@@ -189,9 +189,8 @@ func TestCancelReads(t *testing.T) {
 		"ReadLine": func(t *task.Task, s *stream.Stream) error { _, err := s.ReadLine(t, 100); return err },
 	} {
 		run1(t, func(t *task.Task, s *stream.Stream) error {
-			var timeout *rondo.TimeoutError
 			err := task.WithTimeout(t, time.Millisecond, func(t *task.Task) error { return read(t, s) })
-			if !errors.As(err, &timeout) {
+			if _, ok := errors.AsType[*rondo.TimeoutError](err); !ok {
 				return fmt.Errorf("%s with a timeout: %w", name, err)
 			}
 			f := task.Spawn(t, func(t *task.Task) (int, error) { return 0, read(t, s) })

@@ -146,13 +146,12 @@ func checkReads(t *task.Task, input []byte, sizes []int, ops []operation) error 
 		if op.some && len(got) > 0 && len(got) < len(want) {
 			want, taken = want[:len(got)], len(got)
 		}
-		var limit *stream.LimitError
 		sameErr := err == wantErr //nolint:errorlint // documented to be bare
-		if errors.As(wantErr, &limit) {
-			sameErr = errors.As(err, &limit)
+		if _, ok := errors.AsType[*stream.LimitError](wantErr); ok {
+			_, sameErr = errors.AsType[*stream.LimitError](err)
 		}
 		if !bytes.Equal(got, want) || !sameErr {
-			return fmt.Errorf("operation %d, %s, in %d segments: %s, %v; want %s, %w", i, op.name, len(segments), short(got), err, short(want), wantErr)
+			return fmt.Errorf("operation %d, %s, in %d segments: %s, %w; want %s, %w", i, op.name, len(segments), short(got), err, short(want), wantErr)
 		}
 		input = input[taken:]
 	}
