@@ -2,6 +2,9 @@ package stream_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -77,4 +80,133 @@ func shutdownServes(t *testing.T, pause func(*task.Task) error) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%d bytes of %d were read", len(got), len(want))
 	}
+}
+
+// Handlers that wait for their peers end with io.EOF.
+func TestShutdownEndsIdleStreams(t *testing.T) {
+	const many = 50
+	e := newEngine(t, rondo.Config{})
+	ended := make(chan error, many)
+	ln, err := e.Listen("tcp", "127.0.0.1:0", stream.Handle(func(t *task.Task, s *stream.Stream) error {
+		_, _ = s.Write(t, []byte("hello"))
+		_, err := s.Next(t, 1)
+		if err == io.EOF && !s.Draining() { //nolint:errorlint // documented to be bare
+			err = errTest
+		}
+		ended <- err
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var peers []net.Conn
+	for range many {
+		peers = append(peers, dialPeer(t, ln.Addr().String()))
+		expect(t, peers[len(peers)-1], "hello")
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, c := range peers {
+		expectEnd(t, c, "")
+		if err := await(t, ended); err != io.EOF { //nolint:errorlint // documented to be bare
+			t.Errorf("a handler was told %v", err)
+		}
+	}
+}
+
+// A handler that has more to do has time until the context ends.
+func TestShutdownWaitsForHandlers(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	v := serve(t, func(t *task.Task, s *stream.Stream) error {
+		if _, err := s.Next(t, 1); err != io.EOF { //nolint:errorlint // documented to be bare
+			return err
+		}
+		if err := task.Sleep(t, 20*time.Millisecond); err != nil {
+			return err
+		}
+		cancel(errTest)
+		err := task.Sleep(t, time.Hour)
+		if !errors.Is(err, rondo.ErrEngineClosed) || !errors.Is(s.Flow(t), rondo.ErrEngineClosed) {
+			return fmt.Errorf("it was told %w", err)
+		}
+		return nil
+	})
+	if err := v.Shutdown(ctx); !errors.Is(err, errTest) {
+		t.Errorf("Shutdown: %v", err)
+	}
+	v.check(t)
+}
+
+// A peer that sends without end is not waited for.
+func TestShutdownWithAnEndlessPeer(t *testing.T) {
+	begun := make(chan struct{})
+	v := serve(t, func(t *task.Task, s *stream.Stream) error {
+		total := 0
+		for {
+			p, err := s.Next(t, 1<<20)
+			if err == io.EOF { //nolint:errorlint // documented to be bare
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if total == 0 {
+				close(begun)
+			}
+			total += len(p)
+		}
+	})
+	flood := make(chan struct{})
+	go func() {
+		defer close(flood)
+		for p := make([]byte, 256<<10); ; {
+			if _, err := v.peer.Write(p); err != nil {
+				return
+			}
+		}
+	}()
+	await(t, begun)
+	if err := v.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	await(t, flood)
+	v.check(t)
+}
+
+// A stream that is paused, because its task is busy, does not keep the loop turning, and ends when the task reads on.
+func TestShutdownOfAPausedStream(t *testing.T) {
+	want := pattern(500_000)
+	full := make(chan struct{})
+	v := serve(t, func(t *task.Task, s *stream.Stream) error {
+		for s.Buffered() < 64<<10 {
+			if err := task.Yield(t); err != nil {
+				return err
+			}
+		}
+		close(full)
+		for !s.Draining() {
+			if err := task.Sleep(t, time.Millisecond); err != nil {
+				return err
+			}
+		}
+		before := t.Loop().Turn()
+		if err := task.Sleep(t, 50*time.Millisecond); err != nil {
+			return err
+		}
+		if turns := t.Loop().Turn() - before; turns > 20 {
+			return fmt.Errorf("the loop took %d turns in which nothing happened", turns)
+		}
+		got, err := io.ReadAll(s.IO(t))
+		if err != nil || !bytes.Equal(got, want[:len(got)]) || len(got) < 64<<10 {
+			return fmt.Errorf("read %d bytes, %w", len(got), err)
+		}
+		return nil
+	})
+	go func() { _, _ = v.peer.Write(want) }() // it is not all read
+	await(t, full)
+	if err := v.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	v.check(t)
 }

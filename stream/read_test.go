@@ -152,13 +152,13 @@ func TestReadLineLimit(t *testing.T) {
 			got, err := task.Await(t, f)
 			var over *stream.LimitError
 			if errors.As(err, &over) != test.over || got != test.want || !test.over && err != nil {
-				return fmt.Errorf("%s: %q, %v", what, got, err)
+				return fmt.Errorf("%s: %q, %w", what, got, err)
 			}
 			if over == nil {
 				return nil
 			}
 			if over.Limit != test.limit || over.Looking != "end of line" {
-				return fmt.Errorf("%s: the error is %+v", what, over)
+				return fmt.Errorf("%s: the error is %w", what, over)
 			}
 			if p, err := s.Next(t, 100); err != nil || string(p) != test.sent { // nothing was taken
 				return fmt.Errorf("%s: it has left %q, %w", what, p, err)

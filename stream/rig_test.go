@@ -122,14 +122,6 @@ func settle(t *task.Task) {
 	}
 }
 
-// wantErr checks an error with errors.Is; a nil want is none.
-func wantErr(what string, err, want error) error {
-	if !errors.Is(err, want) {
-		return fmt.Errorf("%s: error %v, want %w", what, err, want)
-	}
-	return nil
-}
-
 // logBook keeps what an engine reports.
 type logBook struct {
 	mu    sync.Mutex

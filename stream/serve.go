@@ -11,7 +11,7 @@ import (
 
 // Handler serves one connection, in a task of its own on the connection's loop. When it returns the stream is closed, after what
 // was written is sent; if it panics, the connection is reset. Its error is reported to the engine's log, unless it is only
-// that the peer has gone (io.EOF, or the connection's own error), or that the task was cancelled.
+// that the peer has gone (io.EOF, or the connection's own error), that the stream was closed, or that the task was cancelled.
 type Handler func(t *task.Task, s *Stream) error
 
 // Handle makes what [rondo.Engine.Listen] and [rondo.ListenConfig] take of a handler: for each connection a stream and a
@@ -59,7 +59,7 @@ func (s *Stream) run(t *task.Task) (none struct{}, err error) {
 // ordinary reports whether a handler may end with err without anybody being told: it says only that the peer has gone or that the task
 // was cancelled.
 func (s *Stream) ordinary(t *task.Task, err error) bool {
-	return err == nil || rondo.IsOnly(err, io.EOF) || rondo.IsOnly(err, rondo.ErrClosed) ||
+	return err == nil || rondo.IsOnly(err, io.EOF) || rondo.IsOnly(err, rondo.ErrClosed) || rondo.IsOnly(err, rondo.ErrAborted) ||
 		s.lost != nil && rondo.IsOnly(err, s.lost) || t.Err() != nil && rondo.IsOnly(err, context.Cause(t))
 }
 

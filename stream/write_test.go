@@ -16,7 +16,7 @@ import (
 )
 
 // much is more than the kernel takes of what nobody reads.
-const much = 16 << 20
+const much = 8 << 20
 
 // blocked waits until a task waits for the peer of s to read.
 func blocked(t *task.Task, s *stream.Stream) error {
