@@ -123,6 +123,46 @@ func BenchmarkPromise(b *testing.B) {
 	})
 }
 
+// BenchmarkFuture is what becomes of futures without leaving the loop, up to OnDone.
+func BenchmarkFuture(b *testing.B) {
+	b.Run("ResolveOnLoop", func(b *testing.B) {
+		chain(b, func(l *rondo.Loop, next func(int, error)) {
+			p := rondo.NewPromise[int](l)
+			p.Future().OnDone(next)
+			p.ResolveOnLoop(1)
+		})
+	})
+	b.Run("Then", func(b *testing.B) {
+		fn := func(v int) (int, error) { return v, nil }
+		chain(b, func(l *rondo.Loop, next func(int, error)) {
+			p := rondo.NewPromise[int](l)
+			rondo.Then(p.Future(), fn).OnDone(next)
+			p.ResolveOnLoop(1)
+		})
+	})
+	b.Run("All10", func(b *testing.B) {
+		chain(b, func(l *rondo.Loop, next func(int, error)) {
+			var ps [10]rondo.Promise[int]
+			var fs [10]*rondo.Future[int]
+			for i := range ps {
+				ps[i].Init(l)
+				fs[i] = ps[i].Future()
+			}
+			rondo.All(l, fs[:]...).OnDone(func(_ []int, err error) { next(0, err) })
+			for i := range ps {
+				ps[i].ResolveOnLoop(i)
+			}
+		})
+	})
+	b.Run("Timeout", func(b *testing.B) {
+		chain(b, func(l *rondo.Loop, next func(int, error)) {
+			p := rondo.NewPromise[int](l)
+			p.Future().Timeout(time.Minute).OnDone(next)
+			p.ResolveOnLoop(1)
+		})
+	})
+}
+
 // BenchmarkRun is a round trip from the loop to a goroutine and back.
 func BenchmarkRun(b *testing.B) {
 	chain(b, func(l *rondo.Loop, next func(int, error)) {

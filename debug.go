@@ -50,6 +50,10 @@ func (d *debugInfo) owns(id uint64) bool {
 	return ok
 }
 
+// OnLoop reports whether the caller runs on the loop: for calls that wait for the loop, which would wait for themselves there and return
+// ErrOnLoop instead. It takes about a microsecond. Any goroutine may call it.
+func (l *Loop) OnLoop() bool { return l.onLoop() }
+
 // EnterCoroutine says that the calling goroutine is a coroutine (iter.Pull) which only ever runs while the loop's own
 // goroutine waits for it: what runs there runs on the loop. LeaveCoroutine, called by the same goroutine, ends that.
 // Package task does it for its tasks.

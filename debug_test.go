@@ -137,3 +137,17 @@ func TestDebugAfterGoexit(t *testing.T) {
 	e.log.await(t, "runtime.Goexit")
 	on(t, e.Loop(), func() { e.Loop().After(0, func() {}) })
 }
+
+// OnLoop tells a loop's own goroutine from all others.
+func TestOnLoop(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{Loops: 2})
+	a, b := e.Loops()[0], e.Loops()[1]
+	if a.OnLoop() {
+		t.Error("the test is on the loop")
+	}
+	on(t, a, func() {
+		if !a.OnLoop() || b.OnLoop() {
+			t.Errorf("on loop 0: it is on loop 0: %v, on loop 1: %v", a.OnLoop(), b.OnLoop())
+		}
+	})
+}

@@ -278,7 +278,10 @@ func (d *dial) drop() {
 }
 
 // CancelFuture implements Canceller.
-func (d *dial) CancelFuture(reason error) { d.finish(nil, reason) }
+func (d *dial) CancelFuture(reason error) {
+	d.promise.Future().Ignore() // what addresses have come to before is joined to the reason, and is no news to who gave it
+	d.finish(nil, reason)
+}
 
 // String implements fmt.Stringer.
 func (d *dial) String() string { return "connecting to " + d.address }

@@ -277,7 +277,7 @@ func (e *Engine) onLoop() bool { return slices.ContainsFunc(e.all, (*Loop).onLoo
 // own: a Drain that panics must not keep the next one from being called.
 func (l *Loop) drain() {
 	l.shut()
-	l.call(l.hooks.drain)
+	l.call(&l.hooks.drain)
 	l.conns.all(func(_ token, c *Conn) { l.queue = append(l.queue, runFunc(c.drain)) })
 }
 
@@ -292,7 +292,7 @@ func (l *Loop) stop() {
 	l.shut()
 	l.conns.all(func(_ token, c *Conn) { c.end(ErrEngineClosed, true) })
 	l.stopped = true
-	l.call(l.hooks.stop)
+	l.call(&l.hooks.stop)
 }
 
 // report tells the log what no caller can be told.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
+	"slices"
 
 	"github.com/rondo-go/rondo/internal/poller"
 )
@@ -78,4 +80,20 @@ func (e *PanicError) Error() string {
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
+}
+
+// IsOnly reports whether err is reason, perhaps wrapped, and nothing else beside it: what is left of work that
+// was cancelled for that reason, and whose cleaning up has not failed as well.
+func IsOnly(err, reason error) bool {
+	if !errors.Is(err, reason) {
+		return false
+	}
+	for next := errors.Unwrap(err); next != nil && errors.Is(next, reason); next = errors.Unwrap(err) {
+		err = next
+	}
+	many, ok := err.(interface{ Unwrap() []error })               //nolint:errorlint // it is unwrapped
+	if !ok || reflect.TypeOf(err).Comparable() && err == reason { //nolint:errorlint // likewise
+		return true
+	}
+	return !slices.ContainsFunc(many.Unwrap(), func(err error) bool { return !IsOnly(err, reason) })
 }

@@ -146,13 +146,13 @@ func (b *blocking[T]) begin(parent context.Context) (ctx context.Context, stop c
 
 // CancelFuture implements Canceller.
 func (b *blocking[T]) CancelFuture(reason error) {
+	b.promise.RejectOnLoop(reason) // first, or the function that is stopped might be quicker with a result
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.reason = reason
 	if b.stop != nil {
 		b.stop(reason)
 	}
-	b.mu.Unlock()
-	b.promise.RejectOnLoop(reason)
 }
 
 // String implements fmt.Stringer.

@@ -2,9 +2,8 @@ package rondo
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
+	"reflect"
 	"sync/atomic"
 )
 
@@ -27,176 +26,6 @@ type Future[T any] struct {
 	ignored bool        // nobody needs to look at the error
 }
 
-// Promise is the other end of a [Future]: who has it can give the result. Any goroutine may use it, but for
-// the methods that say otherwise.
-type Promise[T any] struct{ future Future[T] }
-
-// A Canceller is told when nobody wants the result of its promise any more.
-type Canceller interface {
-	// CancelFuture is called on the loop, at most once and never after the promise was settled. It should see to it
-	// that the promise is settled soon: until then the future is pending.
-	CancelFuture(reason error)
-}
-
-type cancelFunc func(reason error)
-
-// cancelled is in the place of the canceller of a future that was cancelled.
-type cancelled struct{ reason error }
-
-// CancelFuture implements Canceller.
-func (*cancelled) CancelFuture(error) {}
-
-func (f cancelFunc) CancelFuture(reason error) { f(reason) }
-
-// NewPromise makes a promise whose future belongs to l. Any goroutine may call it.
-func NewPromise[T any](l *Loop) *Promise[T] {
-	p := new(Promise[T])
-	p.Init(l)
-	return p
-}
-
-// Init makes p, which must be new, a promise whose future belongs to l: for a promise that is kept within
-// another struct and so costs no allocation of its own. Others call [NewPromise].
-func (p *Promise[T]) Init(l *Loop) {
-	p.future.loop = l
-	if l.debug.on {
-		p.future.report = &report{made: newTrace(1)}
-	}
-}
-
-// Resolved is a future that has the result v already. Any goroutine may call it.
-func Resolved[T any](l *Loop, v T) *Future[T] {
-	p := NewPromise[T](l)
-	f := p.Future()
-	f.settled.Store(true)
-	f.value, f.done = v, true
-	return f
-}
-
-// Rejected is a future that has failed already. Any goroutine may call it. It panics if err is nil.
-func Rejected[T any](l *Loop, err error) *Future[T] {
-	f := NewPromise[T](l).Future()
-	f.settled.Store(true)
-	f.err, f.done = mustErr(err), true
-	f.guardError()
-	return f
-}
-
-func mustErr(err error) error {
-	if err == nil {
-		panic("rondo: rejecting a promise needs an error")
-	}
-	return err
-}
-
-// Future returns the promise's future.
-func (p *Promise[T]) Future() *Future[T] { return &p.future }
-
-// OnCancel has fn called, on the loop, when [Future.Cancel] finds the promise pending: nobody wants the result any
-// more. The promise stays pending until it is settled, so fn should see to that; without OnCancel the
-// promise is rejected with the reason. Only before the future is given away, or on the loop.
-func (p *Promise[T]) OnCancel(fn func(reason error)) { p.future.canceller = cancelFunc(fn) }
-
-// SetCanceller is OnCancel for a struct that would not have a function made for it. A Canceller that is a
-// [fmt.Stringer] says what the future is waiting for, too, when it is listed.
-func (p *Promise[T]) SetCanceller(c Canceller) { p.future.canceller = c }
-
-// Resolve gives the result. The first Resolve or Reject counts: it reports whether it was that.
-func (p *Promise[T]) Resolve(v T) bool { return p.settle(v, nil) }
-
-// Reject gives an error in place of a result. The first Resolve or Reject counts: it reports whether
-// it was that. It panics if err is nil.
-func (p *Promise[T]) Reject(err error) bool {
-	var none T
-	return p.settle(none, mustErr(err))
-}
-
-func (p *Promise[T]) settle(v T, err error) bool {
-	f := &p.future
-	if f.settled.Swap(true) {
-		return false
-	}
-	f.value, f.err = v, err
-	if err != nil {
-		f.place(1) // here, where it happens: the loop could not tell
-	}
-	f.loop.add(p) // a loop that has ended has nobody left to tell; Wait sees that it has
-	return true
-}
-
-// ResolveOnLoop is Resolve for code that runs on the loop: it takes effect at once, without the way through the loop's
-// inbox. Functions given to OnDone are still called later.
-func (p *Promise[T]) ResolveOnLoop(v T) bool {
-	p.future.loop.mustOwn("Promise.ResolveOnLoop", "Promise.Resolve")
-	return p.settleOnLoop(v, nil)
-}
-
-// RejectOnLoop is Reject likewise.
-func (p *Promise[T]) RejectOnLoop(err error) bool {
-	p.future.loop.mustOwn("Promise.RejectOnLoop", "Promise.Reject")
-	var none T
-	return p.settleOnLoop(none, mustErr(err))
-}
-
-func (p *Promise[T]) settleOnLoop(v T, err error) bool {
-	f := &p.future
-	if f.settled.Swap(true) {
-		return false
-	}
-	f.value, f.err = v, err
-	f.complete()
-	return true
-}
-
-// run carries the result onto the loop.
-func (p *Promise[T]) run(l *Loop) {
-	before := len(l.queue)
-	p.future.complete()
-	l.todo += len(l.queue) - before // who waits for what was posted need not wait for another turn
-}
-
-// complete is called on the loop, once.
-func (f *Future[T]) complete() {
-	f.done = true
-	if f.err != nil {
-		f.guardError()
-	}
-	f.canceller = nil
-	f.waiters.notify()
-}
-
-// guardError sees to it that an error at which nobody looks does not get lost. Who has cancelled the
-// future knows why it has failed, unless that is for another reason.
-func (f *Future[T]) guardError() {
-	c, ok := f.canceller.(*cancelled)
-	if f.waited() || f.ignored || ok && errors.Is(f.err, c.reason) {
-		f.report = nil
-		return
-	}
-	if f.report == nil || f.report.failed == nil {
-		f.place(2)
-	}
-	r := f.report
-	r.engine, r.err = f.loop.engine, f.err
-	runtime.AddCleanup(f, (*report).tell, r)
-}
-
-// place notes where an error was given, skipping so many callers.
-func (f *Future[T]) place(skip int) {
-	if f.report == nil {
-		f.report = new(report)
-	}
-	f.report.failed = newTrace(skip + 1)
-}
-
-// see notes that somebody has looked at the error.
-func (f *Future[T]) see() {
-	if r := f.report; r != nil && f.done {
-		r.looked.Store(true)
-		f.report = nil
-	}
-}
-
 // Loop returns the loop that the future belongs to. Any goroutine may call it.
 func (f *Future[T]) Loop() *Loop { return f.loop }
 
@@ -213,7 +42,7 @@ func (f *Future[T]) Result() (T, error) {
 		var none T
 		return none, ErrPending
 	}
-	f.see()
+	f.report.see()
 	return f.value, f.err
 }
 
@@ -221,6 +50,16 @@ func (f *Future[T]) Result() (T, error) {
 func (f *Future[T]) Err() error {
 	_, err := f.Result()
 	return err
+}
+
+// complete is called on the loop, once.
+func (f *Future[T]) complete() {
+	f.done = true
+	if f.err != nil {
+		f.guardError()
+	}
+	f.canceller = nil
+	f.waiters.notify()
 }
 
 // OnDone has fn called with the result, on the loop, never from within OnDone itself. Functions are
@@ -249,36 +88,9 @@ func (c *callback[T]) run(*Loop) { c.fn(c.future.value, c.future.err) }
 func (f *Future[T]) Ignore() {
 	f.loop.mustOwn("Future.Ignore", "Loop.Post to get onto the loop")
 	f.ignored = true
-	f.see()
-}
-
-// Cancel says that the result is not wanted any more, and why; a nil reason is context.Canceled. What works on
-// the promise is told (see [Promise.OnCancel]) and the future settles when it has ended; a promise about which nobody is to be
-// told is rejected with the reason at once. It reports whether it came in time: a future that is settled, or was
-// cancelled before, stays as it is.
-//
-// Whoever shares a future and wants it no longer should not cancel it for all: see [Waiter.Abandon], which
-// the futures made of it use, and task.Await.
-func (f *Future[T]) Cancel(reason error) bool {
-	f.loop.mustOwn("Future.Cancel", "Loop.Post to get onto the loop")
-	before := f.canceller
-	if _, ok := before.(*cancelled); ok || f.settled.Load() {
-		return false
+	if f.done { // before, the report may be being written by who settles the future
+		f.report.see()
 	}
-	if reason == nil {
-		reason = context.Canceled
-	}
-	f.canceller = &cancelled{reason}
-	if before != nil {
-		before.CancelFuture(reason)
-		return true
-	}
-	if f.settled.Swap(true) {
-		return false // another goroutine was quicker: the result is on its way
-	}
-	f.err = reason
-	f.complete()
-	return true
 }
 
 // Wait blocks until the result is there or ctx ends. Any goroutine may call it, but on the future's
@@ -301,6 +113,7 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 		if !f.done { // nobody changes it any more
 			return none, ErrEngineClosed
 		}
+		f.report.see()
 	}
 	return f.value, f.err
 }
@@ -324,8 +137,20 @@ func (f *Future[T]) String() string {
 	case f.done:
 		return "a future that is done"
 	}
-	if s, ok := f.canceller.(fmt.Stringer); ok {
+	if s := f.source(); s != "" {
+		return s
+	}
+	return "a future of " + reflect.TypeFor[T]().String() // and not of the value's type: it may be on its way here
+}
+
+// source says what works on the result of a future that is pending; nothing if that is not known.
+func (f *Future[T]) source() string {
+	c := f.canceller
+	if ended, ok := c.(*cancelled); ok {
+		c = ended.told
+	}
+	if s, ok := c.(fmt.Stringer); ok {
 		return s.String()
 	}
-	return fmt.Sprintf("a future of %T", f.value)
+	return ""
 }

@@ -43,6 +43,7 @@ type Loop struct {
 	head    int        // how much of queue has run
 	todo    int        // how much more of it this turn may run
 	turns   uint32
+	stage   int  // the first of stages whose time has not come yet
 	armed   bool // one of stages has something to do
 	woke    bool // a goroutine that waits for one of this loop's connections can go on
 	drained bool // drain has been asked for
@@ -356,7 +357,7 @@ func (l *Loop) finish() {
 	l.mu.Unlock()
 	l.take()
 	l.exhaust(len(l.queue) - l.head + lastWork)
-	l.call(l.hooks.end)
+	l.call(&l.hooks.end)
 	_ = l.poller.Shut()
 	close(l.over)
 	l.engine.loops.Done()

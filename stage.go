@@ -1,6 +1,7 @@
 package rondo
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -28,20 +29,21 @@ func (l *Loop) NewStage(fn func()) *Stage {
 // the loop does not wait. Only on the loop.
 func (s *Stage) Arm() { s.armed, s.loop.armed = true, true }
 
-// runStages is a phase of the turn. What a stage arms again is for the next turn.
+// runStages is a phase of the turn. What was armed too late for it is for the next turn.
 func (l *Loop) runStages() {
 	if !l.armed {
 		return
 	}
-	again := false
-	for _, s := range l.stages {
+	for l.stage < len(l.stages) {
+		s := l.stages[l.stage]
+		l.stage++
 		if s.armed {
 			s.armed = false
 			s.fn()
-			again = again || s.armed
 		}
 	}
-	l.armed = again
+	l.stage = 0
+	l.armed = slices.ContainsFunc(l.stages, func(s *Stage) bool { return s.armed })
 }
 
 // Runner is work for a loop that is a value rather than a function.
@@ -92,13 +94,13 @@ func (k *Local[T]) On(l *Loop) *T {
 	return v
 }
 
-// hooks are functions to be called as the engine comes to its end.
+// hooks are functions to be called as the engine comes to its end, in the order in which they were given.
 type hooks struct {
 	drain, stop, end []func()
 }
 
 // OnDrain has fn called, on the loop, when Engine.Shutdown begins: work that goes on without end should come to one
-// now. Engine.Close does not call it. Only on the loop, as the other two.
+// now. Engine.Close does not call it, and once it has begun it is too late: see Draining. Only on the loop, as the other two.
 func (l *Loop) OnDrain(fn func()) {
 	l.mustOwn("Loop.OnDrain", "Loop.Post to get onto the loop")
 	l.hooks.drain = append(l.hooks.drain, fn)
@@ -117,12 +119,17 @@ func (l *Loop) OnEnd(fn func()) {
 	l.hooks.end = append(l.hooks.end, fn)
 }
 
-// call calls each of fns, whether or not the one before has panicked.
-func (l *Loop) call(fns []func()) {
-	for _, fn := range fns {
+// call calls each of fns once, whether or not the one before has panicked, and those that they add.
+func (l *Loop) call(fns *[]func()) {
+	for len(*fns) > 0 {
+		fn := (*fns)[0]
+		*fns = (*fns)[1:] // before it is called: runtime.Goexit has the loop begin anew
 		l.attempt(func(*Loop) { fn() })
 	}
 }
+
+// Turn counts the turns of the loop; it starts over after 2³². Only on the loop.
+func (l *Loop) Turn() uint32 { return l.turns }
 
 // Draining reports whether the engine has begun to shut down. Only on the loop.
 func (l *Loop) Draining() bool { return l.drained }

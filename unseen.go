@@ -2,61 +2,115 @@ package rondo
 
 import (
 	"fmt"
+	"log/slog"
+	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 )
 
-// report is what is said of the error of a future at which nobody has looked. It knows nothing of the future, which it
-// outlives: when that is collected and still nobody has looked, nobody can any more.
+// report is what is said of the error of a future at which nobody has looked. It outlives the future: when that is
+// collected and still nobody has looked, nobody can any more. Until then the runtime keeps the report, so it must not lead
+// to the future: it knows the error's words rather than the error, which may be anything, and not the engine.
 type report struct {
 	looked atomic.Bool
-	engine *Engine
-	err    error
+	log    *slog.Logger
+	words  string
+	of     string // what has failed, if that is known
 	failed *trace // where the error was given
 	made   *trace // where the promise was made; in debug builds only
+}
+
+// guardError sees to it that an error at which nobody looks does not get lost. Who has cancelled the future knows why it
+// has failed, unless that is for another reason; so does who has closed the engine.
+func (f *Future[T]) guardError() {
+	c, ok := f.canceller.(*cancelled)
+	switch {
+	case f.waited() || f.ignored:
+		return
+	case ok && IsOnly(f.err, c.reason):
+		return
+	case f.loop.engine.state.Load() == stopping && IsOnly(f.err, ErrEngineClosed):
+		return
+	}
+	if f.origin() == nil {
+		f.place(newTrace())
+	}
+	r := f.report
+	r.log, r.of = f.loop.engine.config.Logger, f.source()
+	r.words = fmt.Sprint(f.err) // which survives an Error that panics
+	runtime.AddCleanup(f, (*report).tell, r)
+}
+
+// place notes where an error was given.
+func (f *Future[T]) place(at *trace) {
+	if f.report == nil {
+		f.report = new(report)
+	}
+	f.report.failed = at
+}
+
+// origin is where the error was given, if that is known: the futures made of this one fail there too.
+func (f *Future[T]) origin() *trace {
+	if f.report == nil {
+		return nil
+	}
+	return f.report.failed
+}
+
+// see notes that somebody has looked at the error.
+func (r *report) see() {
+	if r != nil {
+		r.looked.Store(true)
+	}
 }
 
 func (r *report) tell() {
 	if r.looked.Load() {
 		return
 	}
-	args := []any{"error", r.err, "failed", r.failed.String()}
+	args := []any{"error", r.words}
+	if r.of != "" {
+		args = append(args, "of", r.of)
+	}
+	args = append(args, "failed", r.failed.String())
 	if r.made != nil {
 		args = append(args, "made", r.made.String())
 	}
-	r.engine.config.Logger.Error("rondo: nobody looked at the error of a future", args...)
+	r.log.Error("rondo: nobody looked at the error of a future", args...)
 }
 
 // trace is where something happened, kept cheaply: it is put into words only if it must be shown.
 type trace [12]uintptr
 
-// newTrace is where its caller's caller was called, skipping so many more.
-func newTrace(skip int) *trace {
+// newTrace is where its caller was called.
+func newTrace() *trace {
 	t := new(trace)
-	runtime.Callers(skip+2, t[:])
+	runtime.Callers(3, t[:])
 	return t
 }
 
-// settling are the functions through which a promise is settled: where that was called is what matters.
-var settling = []string{"rondo.(*Promise", "rondo.(*Future", "rondo.Rejected"}
+// ownPackage begins the names of this package's functions.
+var ownPackage = reflect.TypeFor[report]().PkgPath() + "."
 
-// String names the functions, the innermost first.
+// String names the functions, the innermost first. Where a function of this package was called is what matters, so
+// those at the beginning are left out, unless there are no others.
 func (t *trace) String() string {
-	var b strings.Builder
-	frames := runtime.CallersFrames(t[:])
-	for {
-		f, more := frames.Next()
-		own := b.Len() == 0 && slices.ContainsFunc(settling, func(name string) bool { return strings.Contains(f.Function, name) })
-		if f.Function != "" && f.Function != "runtime.goexit" && !own {
-			if b.Len() > 0 {
-				b.WriteString(" < ")
-			}
-			fmt.Fprintf(&b, "%s (%s:%d)", f.Function, f.File, f.Line)
+	var words []string
+	inner := 0 // of this package
+	for frames, more := runtime.CallersFrames(t[:]), true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		if f.Function == "" || f.Function == "runtime.goexit" {
+			continue
 		}
-		if !more {
-			return b.String()
+		if inner == len(words) && strings.HasPrefix(f.Function, ownPackage) {
+			inner++
 		}
+		words = append(words, fmt.Sprintf("%s (%s:%d)", f.Function, f.File, f.Line))
 	}
+	if inner == len(words) {
+		inner = 0
+	}
+	return strings.Join(words[inner:], " < ")
 }

@@ -20,7 +20,8 @@ type Awaitable interface {
 // Notified is told that the future which its Waiter watches is done.
 type Notified interface {
 	// FutureDone is called on the loop, once, from within the call that settles the future: in the midst of
-	// somebody else's work. So it only notes that the time has come, and has what there is to do done later.
+	// somebody else's work. So it only notes that the time has come, and has what there is to do done later. It must not
+	// panic: others would not be told.
 	FutureDone()
 }
 
@@ -81,7 +82,7 @@ func (f *Future[T]) Watch(w *Waiter) {
 		panic("rondo: this Waiter waits for another future")
 	}
 	if f.done {
-		f.see()
+		f.report.see()
 		w.to.FutureDone()
 		return
 	}

@@ -218,6 +218,12 @@ func (c *Conn) SetWriteLimits(low, high, limit int) {
 	x.low, x.high, x.limit = low, high, limit
 }
 
+// WriteLimits are the water marks, in bytes: see SetWriteLimits.
+func (c *Conn) WriteLimits() (low, high, limit int) {
+	c.own("Conn.WriteLimits", "Handle.Do")
+	return c.writeLimits()
+}
+
 func (c *Conn) writeLimits() (low, high, limit int) {
 	if x := c.extra; x != nil && x.limit != 0 {
 		return x.low, x.high, x.limit

@@ -127,6 +127,8 @@ func (b *bench) prepare(ctx context.Context, out io.Writer) error {
 			if b.poller != "" {
 				s.label = fmt.Sprintf("rondo (%s)", b.poller)
 			}
+		case taskServer:
+			s.label = "rondo, a task per connection"
 		case netServer:
 			s.label = "net, a goroutine per connection"
 		case netpollServer:

@@ -31,11 +31,12 @@ const (
 	bareServer    = "bare"
 	bareGoServer  = "bare-go"
 	rondoServer   = "rondo"
+	taskServer    = "rondo-task"
 	netServer     = "net"
 	netpollServer = "netpoll"
 )
 
-var knownServers = []string{bareServer, bareGoServer, rondoServer, netServer, netpollServer}
+var knownServers = []string{bareServer, bareGoServer, rondoServer, taskServer, netServer, netpollServer}
 
 // The connections that pollers are compared with. select(2) has no bits for descriptors from 1024 on, and some
 // descriptors are not connections.
@@ -49,7 +50,7 @@ const maxSize = 64 << 10 // what the bare loops read at once, and loopback takes
 func parseOptions(args []string, help io.Writer) (options, error) {
 	o := options{
 		conns:   []int{50, 1000},
-		servers: []string{bareServer, rondoServer, netServer, netpollServer},
+		servers: []string{bareServer, rondoServer, taskServer, netServer, netpollServer},
 		silent:  []int{0, 100, 300, selectConns - activeConns, 2000, 5000},
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -70,7 +71,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 		o.silent, err = parseCounts(s, 0)
 		return err
 	})
-	flags.Func("servers", "servers, comma-separated (default bare,rondo,net,netpoll; there is bare-go too)", func(s string) error {
+	flags.Func("servers", "servers, comma-separated (default bare,rondo,rondo-task,net,netpoll; there is bare-go too)", func(s string) error {
 		o.servers = nil
 		for name := range strings.SplitSeq(s, ",") {
 			if !slices.Contains(knownServers, name) {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cloudwego/netpoll"
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/stream"
+	"github.com/rondo-go/rondo/task"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +31,9 @@ func serve(ctx context.Context, args []string) error {
 	name, addr := flags.Arg(0), flags.Arg(1)
 	switch name {
 	case rondoServer:
-		return serveRondo(ctx, addr, *poller)
+		return serveRondo(ctx, addr, *poller, func() rondo.Protocol { return echo{} })
+	case taskServer:
+		return serveRondo(ctx, addr, *poller, stream.Handle(echoTask))
 	case netServer:
 		return serveNet(ctx, addr, *size)
 	case netpollServer:
@@ -49,13 +53,26 @@ func (echo) DataReceived(c *rondo.Conn, p []byte) int {
 	return len(p)
 }
 
-func serveRondo(ctx context.Context, addr, poller string) error {
+// echoTask is the same as straight-line code, with a task for each connection.
+func echoTask(t *task.Task, s *stream.Stream) error {
+	for {
+		p, err := s.Next(t, maxSize)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Write(t, p); err != nil {
+			return err
+		}
+	}
+}
+
+func serveRondo(ctx context.Context, addr, poller string, accept func() rondo.Protocol) error {
 	engine, err := rondo.New(rondo.Config{Poller: poller})
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
-	if _, err := engine.Listen("tcp", addr, func() rondo.Protocol { return echo{} }); err != nil {
+	if _, err := engine.Listen("tcp", addr, accept); err != nil {
 		return err
 	}
 	<-ctx.Done()

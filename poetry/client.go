@@ -25,10 +25,10 @@ type Client struct {
 	OnEvent func(Event)
 
 	// Now is the clock that measures and sets deadlines; nil means time.Now. Dial must agree with it about the time.
-	// FetchAsync only measures with it: its deadlines are timers of the loop.
+	// FetchAsync and FetchTasks only measure with it: their deadlines are timers of the loop.
 	Now func() time.Time
-	// Dial opens a connection, until ctx ends; nil means a net.Dialer. FetchAsync does not use it: its connections are
-	// the engine's.
+	// Dial opens a connection, until ctx ends; nil means a net.Dialer. FetchAsync and FetchTasks do not use it: their
+	// connections are the engine's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

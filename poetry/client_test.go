@@ -16,17 +16,34 @@ import (
 var fetchers = map[Mode]func(*Client, context.Context, []Address) *Report{
 	ModeBlocking: (*Client).FetchBlocking,
 	ModeThreads:  (*Client).FetchThreads,
-	ModeAsync:    fetchAsync,
+	ModeAsync:    onLoop((*Client).FetchAsync),
+	ModeTask:     onLoop((*Client).FetchTasks),
 }
 
-// fetchAsync is FetchAsync on a loop of its own.
-func fetchAsync(c *Client, ctx context.Context, addresses []Address) *Report {
-	e, err := rondo.New(rondo.Config{Loops: 1})
-	if err != nil {
-		panic(err)
+// loopFetchers are those of them that need a loop.
+var loopFetchers = map[Mode]loopFetcher{
+	ModeAsync: (*Client).FetchAsync,
+	ModeTask:  (*Client).FetchTasks,
+}
+
+type loopFetcher = func(*Client, context.Context, *rondo.Loop, []Address) *Report
+
+// onLoop gives a client a loop of its own.
+func onLoop(fetch loopFetcher) func(*Client, context.Context, []Address) *Report {
+	return func(c *Client, ctx context.Context, addresses []Address) *Report {
+		e, err := rondo.New(rondo.Config{Loops: 1})
+		if err != nil {
+			panic(err)
+		}
+		defer e.Close()
+		return fetch(c, ctx, e.Loop(), addresses)
 	}
-	defer e.Close()
-	return c.FetchAsync(ctx, e.Loop(), addresses)
+}
+
+func eachLoopClient(t *testing.T, test func(t *testing.T, fetch loopFetcher)) {
+	for mode, fetch := range loopFetchers {
+		t.Run(string(mode), func(t *testing.T) { test(t, fetch) })
+	}
 }
 
 func eachClient(t *testing.T, test func(t *testing.T, fetch func(*Client, context.Context, []Address) *Report)) {
@@ -158,9 +175,10 @@ func TestTimingLaw(t *testing.T) {
 	}
 	blocking := new(Client).FetchBlocking(t.Context(), addresses)
 	threads := new(Client).FetchThreads(t.Context(), addresses)
-	async := fetchAsync(new(Client), t.Context(), addresses)
+	async := fetchers[ModeAsync](new(Client), t.Context(), addresses)
+	tasks := fetchers[ModeTask](new(Client), t.Context(), addresses)
 
-	for _, r := range []*Report{blocking, threads, async} {
+	for _, r := range []*Report{blocking, threads, async, tasks} {
 		for i, f := range r.Tasks {
 			if least := time.Duration(pieces[i]) * delay; f.Err != nil || f.Elapsed() < least {
 				t.Errorf("%s: task %d took %v (%v), less than its %d delays", r.Mode, f.Task, f.Elapsed(), f.Err, pieces[i])
@@ -175,7 +193,7 @@ func TestTimingLaw(t *testing.T) {
 			t.Errorf("blocking: task %d began before the last one ended", i+1)
 		}
 	}
-	for _, r := range []*Report{threads, async} {
+	for _, r := range []*Report{threads, async, tasks} {
 		if r.mostAtOnce() != 3 || r.Total() > r.Longest()*3/2 || r.Total() > r.Sum()*4/5 {
 			t.Errorf("%s: %v in all, the longest %v, %v added up, %d at a time",
 				r.Mode, r.Total(), r.Longest(), r.Sum(), r.mostAtOnce())

@@ -23,7 +23,9 @@ func crowdSize() int {
 }
 
 // TestCrowd has everybody served at the same time: nobody's poem goes on before all have had their first piece.
-func TestCrowd(t *testing.T) {
+func TestCrowd(t *testing.T) { eachLoopClient(t, testCrowd) }
+
+func testCrowd(t *testing.T, fetch loopFetcher) {
 	n := crowdSize()
 	const text = "0123456789abcdefghij"
 	o := atOnce(text)
@@ -47,7 +49,7 @@ func TestCrowd(t *testing.T) {
 			cancel() // all of them have had it, and nobody has left
 		}
 	}}
-	r := c.FetchAsync(ctx, client.Loop(), addresses)
+	r := fetch(&c, ctx, client.Loop(), addresses)
 	if r.Bytes() != n*10 || r.mostAtOnce() != n {
 		t.Errorf("%d bytes for %d clients, %d of them at a time", r.Bytes(), n, r.mostAtOnce())
 	}
@@ -62,7 +64,9 @@ func TestCrowd(t *testing.T) {
 }
 
 // TestCrowdGetsWholePoems lets the same crowd have its poems to the end.
-func TestCrowdGetsWholePoems(t *testing.T) {
+func TestCrowdGetsWholePoems(t *testing.T) { eachLoopClient(t, testCrowdGetsWholePoems) }
+
+func testCrowdGetsWholePoems(t *testing.T, fetch loopFetcher) {
 	n := crowdSize()
 	text := strings.Repeat("Come live with me, and be my love. ", 3)
 	o := atOnce(text)
@@ -72,7 +76,7 @@ func TestCrowdGetsWholePoems(t *testing.T) {
 	for i := range addresses {
 		addresses[i] = address
 	}
-	r := fetchAsync(&Client{Timeout: patience}, t.Context(), addresses)
+	r := fetch(&Client{Timeout: patience}, t.Context(), newEngine(t, 1).Loop(), addresses)
 	for _, f := range r.Tasks {
 		if f.Err != nil || string(f.Poem) != text {
 			t.Fatalf("task %d got %q, %v", f.Task, f.Poem, f.Err)

@@ -7,9 +7,10 @@
 //
 // The blocking server serves one client at a time ([ListenBlocking]), the asynchronous one all of them ([ListenAsync]).
 // The blocking client fetches one poem after the other ([Client.FetchBlocking]), the threaded one runs a goroutine for
-// each ([Client.FetchThreads]), the asynchronous one has them all on one loop ([Client.FetchAsync]). Every client fills
-// the same [Report] through a [Recorder], so that their output ([Printer]) and their drawings ([WriteTimeline]) differ
-// only where their behaviour does.
+// each ([Client.FetchThreads]), the asynchronous one has them all on one loop ([Client.FetchAsync]), and so has the one
+// with tasks, in code that reads like the blocking one's ([Client.FetchTasks]). Every client fills the same [Report]
+// through a [Recorder], so that their output ([Printer]) and their drawings ([WriteTimeline]) differ only where their
+// behaviour does.
 //
 // Nothing here reads the clock or a random source but through a field that a test can set.
 package poetry

@@ -8,7 +8,8 @@ import (
 )
 
 // Dial connects to address, on the task's loop. Networks, addresses, limits and errors are those of [rondo.Engine.Dial]. If the
-// task is cancelled the attempt is given up.
+// task is cancelled the attempt is given up. A shutdown of the engine does not end the stream: the task ends it
+// when it has what it wants, and has until the shutdown's context ends.
 func Dial(t *task.Task, network, address string) (*Stream, error) {
 	return DialWith(t, rondo.Dialer{}, network, address)
 }
@@ -16,6 +17,7 @@ func Dial(t *task.Task, network, address string) (*Stream, error) {
 // DialWith is [Dial] with a Dialer's configuration, whose Loop is the task's whatever it says.
 func DialWith(t *task.Task, d rondo.Dialer, network, address string) (*Stream, error) {
 	s := New()
+	s.owned = true
 	d.Loop = t.Loop()
 	_, err := task.Await(t, d.Dial(context.Background(), t.Engine(), network, address, s))
 	if err != nil {

@@ -23,5 +23,6 @@
 //
 // Reads return io.EOF once the peer has ended its direction and all that came before has been read; one that was promised
 // more returns io.ErrUnexpectedEOF. When the engine shuts down, the stream ends likewise, after what has arrived: a handler need
-// not know the difference, but can ask [Stream.Draining]. After an error of the network every call returns that.
+// not know the difference, but can ask [Stream.Draining]. A stream that was dialed or opened does not, so that a handler which asks
+// elsewhere gets whole answers to the last. After an error of the network every call returns that.
 package stream

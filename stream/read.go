@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/rondo-go/rondo/task"
 )
@@ -23,14 +24,17 @@ func (e *LimitError) Error() string {
 // Read reads what is there, up to len(p) bytes, or waits for something to come. It returns io.EOF at the end. An
 // empty p returns at once.
 func (s *Stream) Read(t *task.Task, p []byte) (int, error) {
-	if len(p) == 0 || s.Buffered() > 0 {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := s.enter(t); err != nil {
+		return 0, err
+	}
+	if s.Buffered() > 0 {
 		return s.readSome(p), nil
 	}
-	switch {
-	case s.ended != nil:
+	if s.ended != nil {
 		return 0, s.ended
-	case s.reader != nil:
-		return 0, ErrBusy
 	}
 	s.into, s.got = p, 0
 	s.expect(t, 1)
@@ -43,6 +47,18 @@ func (s *Stream) Read(t *task.Task, p []byte) (int, error) {
 	}
 	return s.got, nil
 }
+
+// enter is how every read begins. It ends the one before.
+func (s *Stream) enter(t *task.Task) error {
+	if s.busy() {
+		return ErrBusy
+	}
+	s.settle()
+	return t.Checkpoint()
+}
+
+// busy reports whether another task reads: it waits for more than is there, and what is there is its.
+func (s *Stream) busy() bool { return s.reader != nil || s.splice != nil }
 
 func (s *Stream) readSome(p []byte) int {
 	n := copy(p, s.data[s.taken:])
@@ -83,7 +99,7 @@ func (s *Stream) fill(t *task.Task, n int) error {
 		switch {
 		case s.ended != nil:
 			return s.ended
-		case s.reader != nil:
+		case s.busy():
 			return ErrBusy
 		}
 		s.expect(t, n)
@@ -102,7 +118,9 @@ func (s *Stream) Next(t *task.Task, limit int) ([]byte, error) {
 	if limit <= 0 {
 		panic("stream: Next needs a limit greater than zero")
 	}
-	s.settle()
+	if err := s.enter(t); err != nil {
+		return nil, err
+	}
 	if err := s.fill(t, 1); err != nil {
 		return nil, err
 	}
@@ -112,9 +130,25 @@ func (s *Stream) Next(t *task.Task, limit int) ([]byte, error) {
 // Peek waits until n bytes are there and returns them without taking them; they are valid until the next read.
 // If the stream ends before, it returns those that there are, with io.EOF or the connection's error.
 func (s *Stream) Peek(t *task.Task, n int) ([]byte, error) {
-	s.settle()
+	if err := s.enter(t); err != nil {
+		return nil, err
+	}
 	err := s.fill(t, n)
-	return s.data[s.taken : s.taken+min(n, s.Buffered())], err
+	s.lent = true
+	n = min(n, s.Buffered())
+	return s.data[s.taken : s.taken+n : s.taken+n], err
+}
+
+// look waits for something to come and returns what is there without taking it.
+func (s *Stream) look(t *task.Task) ([]byte, error) {
+	if err := s.enter(t); err != nil {
+		return nil, err
+	}
+	if err := s.fill(t, 1); err != nil {
+		return nil, err
+	}
+	s.lent = true
+	return s.data[s.taken:len(s.data):len(s.data)], nil
 }
 
 // Discard waits for n bytes and drops them. It returns how many there were, and if the stream ends before n, io.EOF if that is
@@ -165,15 +199,18 @@ func (s *Stream) ReadUntil(t *task.Task, delimiter []byte, limit int) ([]byte, e
 	return s.until(t, delimiter, limit, limit)
 }
 
-// until looks for the end of a message of at most limit bytes, with an overall limit of total bytes.
+// until looks for the end of a message of at most total bytes. If that is more than limit, the message is a line, and only a "\r" may
+// stand beyond limit.
 func (s *Stream) until(t *task.Task, delimiter []byte, limit, total int) ([]byte, error) {
-	s.settle()
+	if err := s.enter(t); err != nil {
+		return nil, err
+	}
 	seen := 0 // what need not be looked at again
 	for {
 		p := s.data[s.taken:]
 		if i := bytes.Index(p[seen:], delimiter); i >= 0 && seen+i+len(delimiter) <= total {
 			return s.take(seen + i + len(delimiter)), nil
-		} else if i >= 0 || len(p) >= total {
+		} else if i >= 0 || len(p) >= total || len(p) > limit && p[limit] != '\r' {
 			return nil, &LimitError{fmt.Sprintf("%q", delimiter), limit}
 		}
 		seen = max(0, len(p)-len(delimiter)+1)
@@ -187,7 +224,8 @@ func (s *Stream) until(t *task.Task, delimiter []byte, limit, total int) ([]byte
 // it is valid until the next read. The errors are those of ReadUntil: a last line without an end is io.ErrUnexpectedEOF, and
 // can be had by Next.
 func (s *Stream) ReadLine(t *task.Task, limit int) ([]byte, error) {
-	p, err := s.until(t, newline, limit, limit+2)
+	limit = max(limit, 0)
+	p, err := s.until(t, newline, limit, limit+min(len("\r\n"), math.MaxInt-limit))
 	if err != nil {
 		if l, ok := errors.AsType[*LimitError](err); ok {
 			l.Looking = "end of line"

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/task"
@@ -24,12 +25,16 @@ func Handle(h Handler) func() rondo.Protocol {
 }
 
 // serve starts the handler's task.
-func (s *Stream) serve() {
-	task.Start(s.loop, s.run).OnDone(func(_ struct{}, err error) {
-		if err != nil {
+func (s *Stream) serve() *rondo.Future[struct{}] {
+	f := task.Start(s.loop, s.run)
+	f.OnDone(func(_ struct{}, err error) {
+		if s.handle != nil { // it was cancelled before it began, so run did not
+			_ = s.Close()
+		} else if err != nil {
 			s.loop.Engine().Logger().Error("stream: a handler failed", "peer", s.RemoteAddr(), "error", err)
 		}
 	})
+	return f
 }
 
 // run is the handler's task.
@@ -40,7 +45,9 @@ func (s *Stream) run(t *task.Task) (none struct{}, err error) {
 			s.Abort()
 		}
 	}()
-	err = s.handle(t, s)
+	h := s.handle
+	s.handle = nil
+	err = h(t, s)
 	returned = true
 	if s.ordinary(t, err) {
 		err = nil
@@ -53,4 +60,97 @@ func (s *Stream) run(t *task.Task) (none struct{}, err error) {
 func (s *Stream) ordinary(t *task.Task, err error) bool {
 	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, rondo.ErrClosed) ||
 		s.lost != nil && errors.Is(err, s.lost) || t.Err() != nil
+}
+
+// Serve serves ln, which [rondo.Engine.Bind] has made, with h, as [Handle] does, until the listener is closed, by whomever, or
+// the task is cancelled. It closes the listener then; if it was cancelled it cancels the handlers too, with the same reason. It
+// returns when all of them have ended, on whichever loops they run: nil, or the reason, or why ln could not be served.
+func Serve(t *task.Task, ln *rondo.Listener, h Handler) error {
+	if h == nil {
+		panic("stream: Serve needs a handler")
+	}
+	v := &service{handle: h, closed: rondo.NewPromise[struct{}](t.Loop()), ended: rondo.NewPromise[struct{}](t.Loop())}
+	v.running.Store(1) // the listener
+	v.loops = make([]loopService, len(t.Engine().Loops()))
+	if err := ln.Serve(v.accept); err != nil {
+		return err
+	}
+	ln.OnClose(func() { v.closed.Resolve(struct{}{}) })
+	_, reason := task.Await(t, v.closed.Future())
+	if reason != nil {
+		v.cancel(t, ln, reason)
+	}
+	v.release()
+	_ = task.Shielded(t, func(t *task.Task) error {
+		_, err := task.Await(t, v.ended.Future())
+		return err
+	})
+	return reason
+}
+
+// service is one call of Serve.
+type service struct {
+	handle  Handler
+	closed  *rondo.Promise[struct{}] // the listener is
+	ended   *rondo.Promise[struct{}] // everything has
+	running atomic.Int64             // handlers, and 1 for the listener; at 0 nobody new is served
+	loops   []loopService            // by their index
+}
+
+// loopService is what there is of a service on one loop, to which it belongs.
+type loopService struct {
+	handlers map[*rondo.Future[struct{}]]struct{}
+	reason   error // why they were cancelled
+}
+
+// accept is called on the connection's loop.
+func (v *service) accept() rondo.Protocol { return &Stream{handle: v.handle, service: v} }
+
+// enter counts one more handler. It reports false when the service has ended: a connection was on its way to another loop.
+func (v *service) enter() bool {
+	for {
+		n := v.running.Load()
+		if n == 0 {
+			return false
+		}
+		if v.running.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// begin is called on the handler's loop, when it has begun.
+func (v *service) begin(l *rondo.Loop, f *rondo.Future[struct{}]) {
+	here := &v.loops[l.Index()]
+	if here.handlers == nil {
+		here.handlers = map[*rondo.Future[struct{}]]struct{}{}
+	}
+	here.handlers[f] = struct{}{}
+	f.OnDone(func(struct{}, error) {
+		delete(here.handlers, f)
+		v.release()
+	})
+	if here.reason != nil {
+		f.Cancel(here.reason)
+	}
+}
+
+func (v *service) release() {
+	if v.running.Add(-1) == 0 {
+		v.ended.Resolve(struct{}{})
+	}
+}
+
+// cancel is called when the task of Serve is cancelled.
+func (v *service) cancel(t *task.Task, ln *rondo.Listener, reason error) {
+	_ = ln.Close()
+	for _, l := range t.Engine().Loops() {
+		l.Post(func() {
+			here := &v.loops[l.Index()]
+			here.reason = reason
+			for f := range here.handlers {
+				f.Cancel(reason)
+			}
+		})
+	}
 }

@@ -19,26 +19,32 @@ var ErrBusy = errors.New("stream: another task is reading")
 // rondo as the protocol of a connection.
 type Stream struct {
 	// What every message touches comes first, so that it is in as few cache lines as possible.
-	conn transport // nil until the connection stands
-	loop *rondo.Loop
-	data []byte // what has come and was not read: data[taken:]. The loop's pool's; nil when there is nothing
-
-	taken   int
-	reader  *task.Task // which waits; nil if none does
-	need    int        // until so many bytes are there
-	ended   error      // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
-	into    []byte     // where the reader wants them, if it does not matter how many
-	got     int        // how many were put there
-	lost    error      // why the connection has ended altogether; nil while it has not
-	writers task.Lock  // one at a time, so that no write is torn apart
-	writer  *task.Task // which waits for the peer to read; nil if none does
+	conn   transport  // nil until the connection stands
+	data   []byte     // what has come and was not read: data[taken:]. The loop's pool's; nil when there is nothing
+	taken  int        //
+	reader *task.Task // which waits; nil if none does
+	need   int        // until so many bytes are there
+	ended  error      // io.EOF when the peer has ended its direction, or why the connection has ended; nil so far
+	lost   error      // why the connection has ended altogether; nil while it has not
+	loop   *rondo.Loop
 
 	blocked   bool // above the high water mark
 	paused    bool // the connection is not read from, because there is enough
+	lent      bool // a read has returned bytes in place, and the next one has not begun
 	abandoned bool // nobody wants the connection that is being made
+	closed    bool // for writing, by Close or CloseWrite
+	owned     bool // dialed or opened by a task, which decides when it ends
 
-	drain  drainer
-	handle Handler // what serves it; nil if it is somebody else's
+	piece   int        // the most that is given to the connection at once
+	writers task.Lock  // one at a time, so that no write is torn apart
+	writer  *task.Task // which waits for the peer to read; nil if none does
+	into    []byte     // where the reader wants what comes, if it does not matter how much
+	got     int        // how much was put there
+
+	splice  *rondo.Splice // which takes what comes; nil if there is none
+	drain   drainer
+	handle  Handler  // what will serve it; nil if it has begun, or is somebody else's
+	service *service // whose handler that is; nil if it is only Handle's
 }
 
 // transport is what a stream is over: a *rondo.Conn, or a file that cannot be polled.
@@ -60,16 +66,18 @@ func New() *Stream { return new(Stream) }
 // ConnectionMade implements rondo.Protocol.
 func (s *Stream) ConnectionMade(c *rondo.Conn) {
 	s.begin(c, c.Loop())
-	if s.abandoned {
+	s.limitWrites(c)
+	switch {
+	case s.abandoned || s.service != nil && !s.service.enter():
 		c.Abort()
-		return
-	}
-	if s.handle != nil {
+	case s.service != nil:
+		s.service.begin(s.loop, s.serve())
+	case s.handle != nil:
 		s.serve()
 	}
 }
 
-func (s *Stream) begin(over transport, l *rondo.Loop) { s.conn, s.loop = over, l }
+func (s *Stream) begin(over transport, l *rondo.Loop) { s.conn, s.loop, s.piece = over, l, maxWrite }
 
 // DataReceived implements rondo.Protocol.
 func (s *Stream) DataReceived(_ *rondo.Conn, p []byte) int {
@@ -103,7 +111,12 @@ func (s *Stream) keep(p []byte) {
 	if s.data == nil {
 		s.data = buffers.On(s.loop).get()
 	} else if s.taken > 0 && len(s.data)+len(p) > cap(s.data) {
-		s.data = s.data[:copy(s.data, s.data[s.taken:])]
+		rest := s.data[s.taken:]
+		if s.lent { // a task looks at this buffer: it is left to it
+			s.data = append(make([]byte, 0, max(bufferSize, 2*(len(rest)+len(p)))), rest...)
+		} else {
+			s.data = s.data[:copy(s.data, rest)]
+		}
 		s.taken = 0
 	}
 	s.data = append(s.data, p...)
@@ -117,11 +130,13 @@ func (s *Stream) keep(p []byte) {
 func (s *Stream) take(n int) []byte {
 	p := s.data[s.taken : s.taken+n : s.taken+n]
 	s.taken += n
+	s.lent = true
 	return p
 }
 
-// settle follows every read: an empty buffer goes back, and the connection is read again if there is room.
+// settle follows every read, or comes before the next one: an empty buffer goes back, and the connection is read again if there is room.
 func (s *Stream) settle() {
+	s.lent = false
 	if s.data != nil && s.taken == len(s.data) {
 		buffers.On(s.loop).put(s.data)
 		s.data, s.taken = nil, 0
@@ -138,8 +153,7 @@ func (s *Stream) resume() {
 	s.paused = false
 	s.conn.ResumeReading()
 	if s.drain.on {
-		s.drain.quiet = 0
-		s.lookWhetherDrained()
+		s.drainOn()
 	}
 }
 
@@ -202,16 +216,27 @@ func (s *Stream) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 // RemoteAddr is the peer's address, also after the connection has ended.
 func (s *Stream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
 
-// Close closes the stream once all that was written is sent: it does not wait. Nothing more is read; see [rondo.Conn.Close]
+// Close closes the stream once all that was written is sent: it does not wait. Tasks that wait to read or write get
+// rondo.ErrClosed. Nothing more is read; see [rondo.Conn.Close]
 // for what that means when the peer still sends. Closing again does nothing; the error is always nil.
 func (s *Stream) Close() error {
 	s.end(rondo.ErrClosed)
+	s.closeWrite()
 	return s.conn.Close()
 }
 
 // CloseWrite ends the outgoing direction once what was written is sent, and does not wait. The peer reads an
 // end of file, and may go on sending.
-func (s *Stream) CloseWrite() error { return s.conn.CloseWrite() }
+func (s *Stream) CloseWrite() error {
+	s.closeWrite()
+	return s.conn.CloseWrite()
+}
+
+// closeWrite has those know that write, or wait to.
+func (s *Stream) closeWrite() {
+	s.closed = true
+	s.wakeWriter()
+}
 
 // Abort ends the connection at once: what was not sent is dropped and the peer's reads fail with a reset.
 func (s *Stream) Abort() {

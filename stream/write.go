@@ -3,24 +3,37 @@ package stream
 import (
 	"fmt"
 
+	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/task"
 )
 
-// maxWrite is how much a write gives to the connection before it looks whether that is too much.
+// maxWrite is how much a write gives to the connection before it looks whether that is too much; less where the connection's limits
+// want it.
 const maxWrite = 256 << 10
+
+// limitWrites sees that a stream that keeps to the high water mark does not come upon the limit, which would end the connection.
+func (s *Stream) limitWrites(c *rondo.Conn) {
+	low, high, limit := c.WriteLimits()
+	if limit-high < min(limit/2, maxWrite) {
+		high = limit / 2
+		low = min(low, high)
+		c.SetWriteLimits(low, high, limit)
+	}
+	s.piece = max(1, min(maxWrite, limit-high))
+}
 
 // Write writes p, and waits while more is buffered than the high water mark allows (Config.WriteHigh,
 // Conn.SetWriteLimits): it returns when p is on its way, not when it has arrived. Writes of one turn of the loop go
-// out together. If it is cancelled, or the connection is lost, it returns how much of p it has taken.
+// out together. If it is cancelled, or the stream is closed or lost, it returns how much of p it has taken.
 func (s *Stream) Write(t *task.Task, p []byte) (n int, err error) {
-	if s.writers.Locked() || s.blocked {
-		return s.writeSlowly(t, p)
+	if err := t.Checkpoint(); err != nil {
+		return 0, err
 	}
-	if len(p) > maxWrite {
+	if s.writers.Locked() || s.blocked || len(p) > s.piece {
 		return s.writeSlowly(t, p)
 	}
 	if n, err = s.put(p); err == nil && s.blocked {
-		err = s.Flow(t)
+		err = s.flow(t)
 	}
 	return n, err
 }
@@ -29,6 +42,9 @@ func (s *Stream) Write(t *task.Task, p []byte) (n int, err error) {
 func (s *Stream) put(p []byte) (int, error) {
 	if s.lost != nil {
 		return 0, s.lost
+	}
+	if s.closed {
+		return 0, rondo.ErrClosed
 	}
 	return s.conn.Write(p)
 }
@@ -43,7 +59,7 @@ func (s *Stream) writeSlowly(t *task.Task, p []byte) (n int, err error) {
 		return 0, err
 	}
 	for {
-		k, err := s.put(p[n:min(len(p), n+maxWrite)])
+		k, err := s.put(p[n:min(len(p), n+s.piece)])
 		n += k
 		if err == nil && s.blocked {
 			err = s.waitFlow(t)
@@ -57,6 +73,13 @@ func (s *Stream) writeSlowly(t *task.Task, p []byte) (n int, err error) {
 // Flow waits until no more is buffered than the low water mark, if it was above the high one: what Write does
 // behind its bytes.
 func (s *Stream) Flow(t *task.Task) error {
+	if err := t.Checkpoint(); err != nil {
+		return err
+	}
+	return s.flow(t)
+}
+
+func (s *Stream) flow(t *task.Task) error {
 	if !s.blocked {
 		return s.lost
 	}
@@ -69,12 +92,15 @@ func (s *Stream) Flow(t *task.Task) error {
 
 // waitFlow is called by the task whose turn it is.
 func (s *Stream) waitFlow(t *task.Task) error {
-	for s.blocked && s.lost == nil {
+	for s.blocked && s.lost == nil && !s.closed {
 		s.writer = t
 		if err := t.Park((*writing)(s)); err != nil {
 			s.writer = nil
 			return err
 		}
+	}
+	if s.lost == nil && s.blocked {
+		return rondo.ErrClosed
 	}
 	return s.lost
 }

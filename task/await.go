@@ -7,7 +7,7 @@ import (
 )
 
 // Await waits for f and returns what it comes to. A future that is done is not waited for: the task goes on at once. If
-// the task is cancelled meanwhile, Await returns the reason, and f is cancelled with the same unless somebody else
+// the task is cancelled meanwhile, or was before, Await returns the reason, and f is cancelled with the same unless somebody else
 // waits for it (see [Shield]). If both come in the same turn of the loop, what came first counts, and the cancellation, if it was the
 // second, is delivered by the next wait. A future may belong to another loop.
 func Await[T any](t *Task, f *rondo.Future[T]) (T, error) {
@@ -29,6 +29,7 @@ func await[T any](t *Task, f *rondo.Future[T]) (T, error) {
 // await waits until f, which belongs to the task's loop, is done.
 func (f *fiber) await(a rondo.Awaitable) error {
 	if reason := f.checkpoint(); reason != nil {
+		abandon(a, &f.worker.waiter, reason)
 		return reason
 	}
 	if a.Done() {
@@ -36,6 +37,14 @@ func (f *fiber) await(a rondo.Awaitable) error {
 	}
 	a.Watch(&f.worker.waiter)
 	return f.park((*awaiting)(f.worker))
+}
+
+// abandon tells a future that somebody will not wait for it after all. Nobody else might ever.
+func abandon(a rondo.Awaitable, w *rondo.Waiter, reason error) {
+	if !a.Done() {
+		a.Watch(w)
+		w.Abandon(reason)
+	}
 }
 
 // awaiting is a coroutine that waits for a future, as what it is parked on.
@@ -80,16 +89,4 @@ func (a *alarm) String() string { return "sleep" }
 // Yield lets the other tasks that are ready run, and the loop look after the network now and then, before the task
 // goes on: a task that computes for long calls it once a millisecond or so. It returns nil, or the reason if the task was
 // cancelled.
-func Yield(t *Task) error {
-	f := t.fiber
-	if reason := f.checkpoint(); reason != nil {
-		return reason
-	}
-	s := f.sched
-	if s.first == nil || s.hasWorkedEnough() {
-		s.left = 0 // it is the loop's turn
-	}
-	s.ready(f)
-	f.suspend()
-	return f.checkpoint()
-}
+func Yield(t *Task) error { return t.fiber.suspend(true) }

@@ -1,8 +1,9 @@
 package task_test
 
 import (
-	"context"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rondo-go/rondo"
@@ -17,7 +18,7 @@ func inTask(b *testing.B, fn func(t *task.Task)) {
 		b.Fatal(err)
 	}
 	defer e.Close()
-	_, err = task.Go(e.Loop(), func(t *task.Task) (struct{}, error) { fn(t); return struct{}{}, nil }).Wait(context.Background())
+	_, err = task.Go(e.Loop(), func(t *task.Task) (struct{}, error) { fn(t); return struct{}{}, nil }).Wait(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -116,4 +117,90 @@ func BenchmarkParked(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A lock that another task holds: it is handed over at each Unlock.
+func BenchmarkLock(b *testing.B) {
+	b.Run("free/task", func(b *testing.B) {
+		b.ReportAllocs()
+		inTask(b, func(t *task.Task) {
+			var l task.Lock
+			for b.Loop() {
+				_ = l.Lock(t)
+				l.Unlock()
+			}
+		})
+	})
+	b.Run("free/sync", func(b *testing.B) {
+		var l sync.Mutex
+		for b.Loop() {
+			l.Lock()
+			l.Unlock() //nolint:staticcheck // that is what is measured
+		}
+	})
+	b.Run("contended/task", func(b *testing.B) {
+		b.ReportAllocs()
+		inTask(b, func(t *task.Task) {
+			var l task.Lock
+			done := false
+			_ = l.Lock(t)
+			other := task.Spawn(t, func(t *task.Task) (int, error) {
+				for _ = l.Lock(t); !done; _ = l.Lock(t) {
+					l.Unlock()
+				}
+				l.Unlock()
+				return 0, nil
+			})
+			task.Yield(t)
+			for b.Loop() {
+				l.Unlock() // to the other, which gives it back
+				_ = l.Lock(t)
+			}
+			done = true
+			l.Unlock()
+			task.Await(t, other)
+		})
+	})
+	b.Run("contended/sync", func(b *testing.B) {
+		var l sync.Mutex
+		var done atomic.Bool
+		ended := make(chan struct{})
+		once := func() {
+			l.Lock()
+			runtime.Gosched()
+			l.Unlock()
+		}
+		go func() {
+			defer close(ended)
+			for !done.Load() {
+				once()
+			}
+		}()
+		for b.Loop() {
+			once()
+		}
+		done.Store(true)
+		<-ended
+	})
+}
+
+// A semaphore of one against a channel of one.
+func BenchmarkSemaphore(b *testing.B) {
+	b.Run("task", func(b *testing.B) {
+		b.ReportAllocs()
+		inTask(b, func(t *task.Task) {
+			s := task.NewSemaphore(1)
+			for b.Loop() {
+				_ = s.Acquire(t, 1)
+				s.Release(1)
+			}
+		})
+	})
+	b.Run("channel", func(b *testing.B) {
+		s := make(chan struct{}, 1)
+		for b.Loop() {
+			s <- struct{}{}
+			<-s
+		}
+	})
 }

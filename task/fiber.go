@@ -2,6 +2,7 @@ package task
 
 import (
 	"iter"
+	"runtime/debug"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -9,19 +10,19 @@ import (
 
 // fiber is a task as the scheduler sees it: what there is of it while it is not running. All of it belongs to the loop.
 type fiber struct {
-	sched  *scheduler // nil until it is on the loop
-	worker *worker    // the coroutine it runs on; nil before and after
-	runs   runnable
-	scope  *scope // the innermost
-	group  *Group // whose child it is; nil if none
+	sched    *scheduler // nil until it is on the loop
+	worker   *worker    // the coroutine it runs on; nil before and after
+	place    int32      // in group
+	insisted int16      // waits since its engine has stopped
+	pending  bool       // some scope has a cancellation to deliver
+	runs     runnable
+	scope    *scope // the innermost
+	group    *Group // whose child it is; nil if none
 
 	next, prev *fiber  // in scheduler.live
 	behind     *fiber  // in scheduler.first
 	name       *string // given by SetName
 	id, parent uint64
-	place      int32 // in group
-	insisted   int16 // waits since its engine has stopped
-	pending    bool  // some scope has a cancellation to deliver
 }
 
 // Parking is what a task waits for, as those see it who build things to wait for: see [Task.Park].
@@ -38,26 +39,26 @@ type Parking interface {
 // queues and streams are made of: a program that has those needs it rarely.
 func (t *Task) Park(on Parking) error {
 	f := t.fiber
-	if f.pending {
-		if reason := f.deliver(); reason != nil {
-			return reason
-		}
+	if reason := f.checkpoint(); reason != nil {
+		return reason
 	}
-	// What follows is park, and the part of suspend that is taken most: each call between a task's code and the switch costs,
-	// since its return is mispredicted after one, and its frame is a cache line more.
+	// What follows is park and suspend, for this is what runs most. Each call between a task's code and the switch costs: its
+	// return is mispredicted when the task goes on, and its frame is a cache line more.
 	w, s := f.worker, f.sched
 	w.on, w.since = on, s.clock()
-	if w.nested || s.first == nil || s.left <= 0 {
-		if !w.yield(struct{}{}) {
-			panic(errKilled)
-		}
-	} else {
-		f.suspend()
+	if !w.nested && s.first != nil && s.left > 0 {
+		_ = f.suspend(false)
+	} else if !w.yield(struct{}{}) {
+		f.kill()
 	}
 	reason := w.woken
 	w.woken = nil
 	return reason
 }
+
+// Checkpoint returns the reason if a cancellation waits to be delivered, which it then is, and nil otherwise. It does not wait. Functions that may
+// or may not have to wait begin with it, so that a task which never has to can be cancelled too.
+func (t *Task) Checkpoint() error { return t.fiber.checkpoint() }
 
 // Unpark lets a task go on that waits in Park: it is what ends the wait, so it must be called once for each Park that was not
 // abandoned. The task runs later in the present turn of the loop. Only on the loop.
@@ -73,66 +74,100 @@ func (t *Task) Resume() {
 		f.unpark()
 		return
 	}
-	f.worker.on = nil
-	s.now, s.left = 0, 0 // it alone
+	f.wake()
+	s.left = 0 // it alone
 	s.resume(f)
 }
 
 func (f *fiber) park(on Parking) error {
 	w := f.worker
 	w.on, w.since = on, f.sched.clock()
-	f.suspend()
+	_ = f.suspend(false)
 	reason := w.woken
 	w.woken = nil
 	return reason
 }
 
 func (f *fiber) unpark() {
+	f.wake()
+	f.sched.ready(f)
+}
+
+// wake ends the wait that the task is in.
+func (f *fiber) wake() {
 	if f.worker == nil || f.worker.on == nil {
 		panic("task: Unpark of a task that is not parked")
 	}
 	f.worker.on = nil
-	f.sched.ready(f)
 }
 
 // suspend stops the coroutine until the scheduler resumes it. A task that the loop has resumed does not give up its
 // place on the processor at once: as long as others are ready it resumes them itself, which saves half of the switches, and if
 // its own turn comes meanwhile it needs none at all.
-func (f *fiber) suspend() {
+//
+// One that yields is ready itself, behind those that are. (It is done here because each call between a task and the
+// switch costs some nanoseconds: see Park.) The error is a cancellation, and only it is told.
+func (f *fiber) suspend(yields bool) error {
 	s, w := f.sched, f.worker
-	for !w.nested {
-		next := s.take()
-		if next == f {
-			return
+	if yields {
+		if reason := f.checkpoint(); reason != nil {
+			return reason
 		}
-		if next == nil {
+		if s.first == nil || s.haveWorkedEnough() {
+			s.left = 0 // it is the loop's turn
+		}
+		s.ready(f)
+	}
+	for {
+		var next *fiber
+		if !w.nested {
+			next = s.take()
+		}
+		if next == f {
 			break
 		}
-		s.resume(next)
+		if next == nil {
+			if !w.yield(struct{}{}) {
+				f.kill()
+			}
+			break
+		}
+		n := next.worker
+		if n == nil || s.watch != nil {
+			s.resume(next)
+			continue
+		}
+		// This is resume, without another call between here and the switch.
+		n.nested, s.running = true, next
+		n.next()
+		s.running = f
+		if n.exited {
+			go n.stop()
+		}
 	}
-	if !w.yield(struct{}{}) {
-		panic(errKilled)
+	if yields {
+		return f.checkpoint()
 	}
+	return nil
 }
 
 // worker is a coroutine that runs one task after the other.
 type worker struct {
-	sched  *scheduler
-	fiber  *fiber // the task that it runs; nil while it is idle
 	next   func() (struct{}, bool)
-	stop   func()
 	yield  func(struct{}) bool
-	idle   *worker // in scheduler.idle
-	nested bool    // resumed by another task, and not by the loop
-	exited bool    // by runtime.Goexit
+	fiber  *fiber        // the task that it runs; nil while it is idle
+	on     Parking       // what it waits for; nil: it does not
+	woken  error         // what the wait returns
+	since  time.Duration // when the wait began, on the loop's clock, as of the turn
+	nested bool          // resumed by another task, and not by the loop
+	exited bool          // by runtime.Goexit
+	deaf   bool          // the wait is not interrupted: a cancellation waits for the next one
 
-	// The present wait.
-	on     Parking       // nil: there is none
-	woken  error         // what it returns
-	since  time.Duration // when it began, on the loop's clock, as of the turn
-	waiter rondo.Waiter
-	alarm  *alarm // made when it is needed
-
+	sched     *scheduler
+	stop      func()
+	waiter    rondo.Waiter
+	idle      *worker // in scheduler.idle
+	alarm     *alarm  // made when it is needed
 	goroutine *string // its number, for the watchdog; nil without one
 }
 
@@ -158,7 +193,7 @@ func (w *worker) work(yield func(struct{}) bool) {
 	}
 	for {
 		w.runOne()
-		w.fiber = nil
+		w.fiber.worker, w.fiber = nil, nil
 		if !w.sched.keep(w) || !yield(struct{}{}) {
 			return
 		}
@@ -170,12 +205,33 @@ func (w *worker) work(yield func(struct{}) bool) {
 func (w *worker) runOne() {
 	returned := false
 	defer func() {
-		if !returned {
-			w.exited = true
-			w.fiber.runs.end(errGoexit)
-			w.yield(struct{}{})
+		if returned {
+			return
 		}
+		if p := recover(); p != nil {
+			w.blame(p)
+			return
+		}
+		w.exited = true
+		w.endExited()
+		w.fiber.worker, w.fiber = nil, nil
+		w.yield(struct{}{})
 	}()
 	w.fiber.runs.run()
 	returned = true
+}
+
+func (w *worker) endExited() {
+	defer func() {
+		if p := recover(); p != nil {
+			w.blame(p)
+		}
+	}()
+	w.fiber.runs.end(errGoexit)
+}
+
+// blame reports a panic that is not the task's: something that was told of its end has panicked.
+func (w *worker) blame(p any) {
+	w.sched.loop.Engine().Logger().Error("task: something that was told of a task's end did not return",
+		"error", &rondo.PanicError{Value: p, Stack: debug.Stack()})
 }

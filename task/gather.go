@@ -30,15 +30,20 @@ const (
 
 // Wait waits for fs, which may be of different types but belong to t's loop, and returns those that are done and those that
 // are not, each in the order of fs. It does not fail when they do: look at their errors. The error is the
-// reason if the task is cancelled meanwhile; those still pending are then cancelled unless somebody else waits for them.
+// reason if the task is cancelled meanwhile, or was before; those still pending are then cancelled unless somebody else waits for them.
 func Wait(t *Task, when When, fs ...rondo.Awaitable) (done, pending []rondo.Awaitable, err error) {
-	f := t.fiber
-	if err = f.checkpoint(); err == nil {
+	for _, a := range fs {
+		if a.Loop() != t.Loop() {
+			panic("task: Wait needs futures of the task's own loop: see rondo.Transfer")
+		}
+	}
+	if err = t.fiber.checkpoint(); err != nil {
+		for _, a := range fs {
+			abandon(a, &t.fiber.worker.waiter, err)
+		}
+	} else {
 		w := &several{task: t, when: when, members: make([]one, len(fs))}
 		for i, a := range fs {
-			if a.Loop() != t.Loop() {
-				panic("task: Wait needs futures of the task's own loop: see rondo.Transfer")
-			}
 			m := &w.members[i]
 			m.all, m.future = w, a
 			m.waiter.Init(m)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/rondo-go/rondo"
 )
@@ -38,10 +39,12 @@ func (e *SiblingError) Unwrap() error { return e.Err }
 // ended: none outlives the block. (asyncio's TaskGroup, Trio's nursery.)
 //
 // The first error, fn's own or a child's, cancels all the others with a [*SiblingError]. WithGroup returns all errors, joined, the
-// first one first; what is only that cancellation is left out. A panic of a child is an error like others; fn's own goes on
+// first one first; what is only that cancellation is left out, and so is a child that was cancelled by itself, by way of its future, and
+// ended with that reason. A panic of a child is an error like others; fn's own goes on
 // when the children have ended. If the task is cancelled from without, so are fn and the children,
 // with the same reason, and that is among the errors.
 func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
+	before := t.fiber.cancelledFor() // what is left of the task may clean up in groups
 	g := &Group{task: t.enter()}
 	returned := false
 	defer func() {
@@ -52,24 +55,20 @@ func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
 	}()
 	err := fn(g.task, g)
 	returned = true
-	if r := g.task.outerReason(err); r != nil { // the whole task is cancelled, so the children are for the same reason
-		g.errs = append(g.errs, err)
-		g.cancel(r)
-	} else {
+	f := g.task.fiber
+	f.scope = g.task.outer
+	switch now := f.cancelledFor(); {
+	case now == before:
 		g.note(err)
+	case err != nil && errors.Is(err, now.reason): // the whole task is cancelled, so the children are for the same reason
+		g.errs = append(g.errs, err)
+		g.cancel(now.reason)
+	default: // also if fn keeps that to itself
+		g.note(err)
+		g.cancel(now.reason)
 	}
 	g.finish()
 	return errors.Join(g.errs...)
-}
-
-// outerReason is why the task was cancelled from outside of this block, if err says so.
-func (s *scope) outerReason(err error) error {
-	for o := s.outer; o != nil && err != nil; o = o.outer {
-		if r := o.reason(); r != nil && errors.Is(err, r) {
-			return r
-		}
-	}
-	return nil
 }
 
 // finish waits for the children, however often it is cancelled: they are told, and do end.
@@ -88,7 +87,6 @@ func (g *Group) finish() {
 		}
 		g.waiting = true
 		reason = f.park(g)
-		g.waiting = false
 	}
 	g.closed = true
 }
@@ -96,11 +94,14 @@ func (g *Group) finish() {
 // Go starts a child. It begins once the task waits. If it fails the others are cancelled. Only within the block, or in
 // another child of the group.
 func (g *Group) Go(fn func(t *Task) error) {
-	GoIn(g, func(t *Task) (struct{}, error) { return struct{}{}, fn(t) })
+	goIn(g, reflect.ValueOf(fn).Pointer(), func(t *Task) (struct{}, error) { return struct{}{}, fn(t) })
 }
 
 // GoIn starts a child whose result is wanted: see [Group.Go]. (Methods cannot have type parameters; hence a function.)
-func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] {
+func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] { return goIn(g, 0, fn) }
+
+// goIn starts a child that is named for the function at entry, or else for fn.
+func goIn[T any](g *Group, entry uintptr, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	l := g.task.Loop()
 	l.MustOwn("Group.Go", "Loop.Post to get onto the loop")
 	if g.closed {
@@ -110,7 +111,9 @@ func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	b.promise.Future().Ignore() // the group looks at it
 	b.fiber.parent = g.task.fiber.id
 	b.fiber.group, b.fiber.place = g, int32(len(g.children))
-	b.task.set().values = context.WithoutCancel(g.task)
+	x := b.task.set()
+	x.values, x.entry = context.WithoutCancel(g.task), entry
+	x.deadline, _ = g.task.Deadline() // the group is told then, and tells its children
 	g.children = append(g.children, &b.fiber)
 	g.task.fiber.sched.start(&b.fiber)
 	if g.reason != nil {
@@ -122,7 +125,7 @@ func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] {
 // Len is the number of children that have not ended. Only on the loop.
 func (g *Group) Len() int { return len(g.children) }
 
-// Cancel cancels the block's function and all children with a reason; nil is context.Canceled. That they end with it is
+// Cancel cancels the block's function and all children with a reason; nil says only that the group was cancelled. That they end with it is
 // not an error of the group. Only on the loop.
 func (g *Group) Cancel(reason error) {
 	g.task.Loop().MustOwn("Group.Cancel", "Loop.Post to get onto the loop")
@@ -139,15 +142,18 @@ func (g *Group) ended(f *fiber, err error) {
 	g.children[f.place].place = f.place
 	g.children[last] = nil
 	g.children = g.children[:last]
-	g.note(err)
+	if reason := f.root().reason(); reason == nil || !rondo.IsOnly(err, reason) { // who has cancelled it alone knows
+		g.note(err)
+	}
 	if last == 0 && g.waiting {
+		g.waiting = false
 		g.task.fiber.unpark()
 	}
 }
 
 // note keeps an error, and if it is the first, cancels what is left.
 func (g *Group) note(err error) {
-	if err == nil || g.reason != nil && errors.Is(err, g.reason) {
+	if err == nil || g.reason != nil && rondo.IsOnly(err, g.reason) {
 		return
 	}
 	g.errs = append(g.errs, err)
@@ -165,8 +171,9 @@ func (g *Group) cancel(reason error) {
 	g.task.cancel(g.task.fiber, reason)
 }
 
-// Abandon implements Parking: the task that waits for its children is cancelled.
-func (g *Group) Abandon(error) {}
+// Abandon implements Parking: the task that waits for its children is cancelled. It goes on in its turn, whether or not the last
+// child ends before that.
+func (g *Group) Abandon(error) { g.waiting = false }
 
 // String implements Parking.
 func (g *Group) String() string {

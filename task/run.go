@@ -1,12 +1,16 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
+	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/rondo-go/rondo"
 )
@@ -16,9 +20,18 @@ type Program struct {
 	// Engine is the configuration of the program's engine, but that zero Loops means one here.
 	Engine rondo.Config
 
+	// Grace is how long what main has left may take to end: the other tasks, which are cancelled, and connections that still have
+	// something to send. Zero means one second; what is left then is aborted.
+	Grace time.Duration
+
 	// Signals cancel the program's task. Nil means SIGINT and SIGTERM; an empty slice that is not nil, none.
 	Signals []os.Signal
 }
+
+const defaultGrace = time.Second
+
+// ErrProgramEnded is the reason for which the tasks are cancelled that a program's main leaves behind.
+var ErrProgramEnded = errors.New("task: the program's main function has ended")
 
 // SignalError is the reason for which a program is cancelled that a signal ends.
 type SignalError struct{ Signal os.Signal }
@@ -26,14 +39,17 @@ type SignalError struct{ Signal os.Signal }
 func (e *SignalError) Error() string { return fmt.Sprintf("task: ended by the signal %q", e.Signal) }
 
 // Run runs a whole program: an engine, and on its first loop a task that runs main. It returns what main returns, when that has
-// ended, all other tasks have been cancelled and have ended, and the engine is closed. The first SIGINT or SIGTERM cancels
+// ended, all other tasks have been cancelled with [ErrProgramEnded] and have ended, what was written is sent, and the engine is closed. The first SIGINT or SIGTERM cancels
 // the task with a [*SignalError]; from then on signals do what they do by default, so that a second one ends the process. Not on
 // a loop. (asyncio.run, trio.run.)
 func Run[T any](main func(t *Task) (T, error)) (T, error) { return RunProgram(Program{}, main) }
 
 // Run runs a program that has no result, as [RunProgram] does.
 func (p Program) Run(main func(t *Task) error) error {
-	_, err := RunProgram(p, func(t *Task) (struct{}, error) { return struct{}{}, main(t) })
+	_, err := RunProgram(p, func(t *Task) (struct{}, error) {
+		t.SetName(runtime.FuncForPC(reflect.ValueOf(main).Pointer()).Name())
+		return struct{}{}, main(t)
+	})
 	return err
 }
 
@@ -46,11 +62,34 @@ func RunProgram[T any](p Program, main func(t *Task) (T, error)) (v T, err error
 	if err != nil {
 		return v, err
 	}
-	defer func() { err = errors.Join(err, e.Close()) }()
 	l := e.Loops()[0]
 	f := Go(l, main)
-	defer p.watch(func(reason error) { l.Post(func() { f.Cancel(reason) }) })()
-	return f.Wait(context.Background())
+	stop := p.watch(func(reason error) { l.Post(func() { f.Cancel(reason) }) })
+	v, err = f.Wait(context.Background())
+	stop()
+	if failed := p.finish(e); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	return v, err
+}
+
+// finish ends what main has left: first the tasks, then the connections, which may still send what was written.
+func (p Program) finish(e *rondo.Engine) error {
+	l := e.Loops()[0]
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	l.Post(func() { l.After(cmp.Or(p.Grace, defaultGrace), cancel) })
+	for _, l := range e.Loops() {
+		quiet := rondo.NewPromise[struct{}](l)
+		l.Post(func() { schedulers.On(l).cancelAll(quiet) })
+		if _, err := quiet.Future().Wait(ctx); err != nil {
+			break
+		}
+	}
+	if err := e.Shutdown(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
 }
 
 // watch has cancel called at the first signal.

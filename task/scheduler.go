@@ -1,6 +1,7 @@
 package task
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -22,9 +23,12 @@ type scheduler struct {
 	lastID uint64
 
 	idle     *worker // coroutines without a task
+	spots    *spot   // that are free, linked by next
 	idles    int
-	now      time.Duration // the loop's clock in this batch; 0: it was not read yet
-	stopping bool          // the engine no longer waits for anything
+	turn     uint32                   // the turn of the loop in which
+	now      time.Duration            // was read from its clock
+	quiet    *rondo.Promise[struct{}] // to be resolved when all tasks have ended; usually nil
+	stopping bool                     // the engine no longer waits for anything
 	watch    *watchdog
 }
 
@@ -37,14 +41,15 @@ const (
 	yieldsATime = 16
 	// Coroutines that are kept for the next tasks: some 3 MB.
 	maxIdle = 1024
-	// Waits that a task may begin after its engine has stopped, each of which fails at once. It is ended then.
+	// Waits that a task may begin after its engine has stopped, each of which fails at once. It is ended then, by a panic; and if it
+	// recovers from as many of these, by runtime.Goexit.
 	maxInsisted = 1000
 )
 
 var schedulers = rondo.NewLocal(newScheduler)
 
 func newScheduler(l *rondo.Loop) *scheduler {
-	s := &scheduler{loop: l}
+	s := &scheduler{loop: l, stopping: l.Stopping(), turn: l.Turn() - 1}
 	s.stage = l.NewStage(s.batch)
 	if l.Debug() {
 		s.watch = newWatchdog(l)
@@ -86,6 +91,9 @@ func (f *fiber) ended(err error) {
 	f.next, f.prev = nil, nil
 	if s.count--; s.count == 0 {
 		s.loop.Release()
+		if s.quiet != nil {
+			s.quiet.ResolveOnLoop(struct{}{})
+		}
 	}
 	if f.group != nil {
 		f.group.ended(f, err)
@@ -94,7 +102,6 @@ func (f *fiber) ended(err error) {
 
 // ready has a task resumed in its turn.
 func (s *scheduler) ready(f *fiber) {
-	f.behind = nil
 	if s.first == nil {
 		s.first = f
 	} else {
@@ -113,13 +120,16 @@ func (s *scheduler) take() *fiber {
 		return nil
 	}
 	s.left--
-	s.first = f.behind
+	if s.first = f.behind; s.first == nil {
+		s.last = nil // lest it be kept when it has ended
+	}
+	f.behind = nil // nor may one that has ended keep others
 	return f
 }
 
 // batch is the loop's stage.
 func (s *scheduler) batch() {
-	s.active, s.left, s.now = true, batchBudget, 0
+	s.active, s.left = true, batchBudget
 	for f := s.take(); f != nil; f = s.take() {
 		s.resume(f)
 	}
@@ -175,14 +185,14 @@ func (s *scheduler) keep(w *worker) bool {
 
 // clock is the time of this turn: reading it for each wait would cost as much as a switch.
 func (s *scheduler) clock() time.Duration {
-	if s.now == 0 {
-		s.now = s.loop.Elapsed()
+	if turn := s.loop.Turn(); turn != s.turn {
+		s.turn, s.now = turn, s.loop.Elapsed()
 	}
 	return s.now
 }
 
-// hasWorkedEnough is asked at each Yield whether the batch has lasted long enough.
-func (s *scheduler) hasWorkedEnough() bool {
+// haveWorkedEnough is asked at each Yield whether the batch has lasted long enough.
+func (s *scheduler) haveWorkedEnough() bool {
 	if s.yields++; s.yields%yieldsATime != 0 {
 		return false
 	}
@@ -200,12 +210,40 @@ func (s *scheduler) stop() {
 	}
 }
 
-// insist is what every wait returns then. A task that goes on all the same is ended.
-func (s *scheduler) insist(f *fiber) error {
-	if f.insisted++; f.insisted > maxInsisted {
-		panic(errKilled)
+// cancelAll cancels every task, and resolves quiet when all have ended.
+func (s *scheduler) cancelAll(quiet *rondo.Promise[struct{}]) {
+	s.quiet = quiet
+	for f := s.live; f != nil; f = f.next {
+		f.root().cancel(f, ErrProgramEnded)
 	}
-	return rondo.ErrEngineClosed
+	if s.count == 0 {
+		quiet.ResolveOnLoop(struct{}{})
+	}
+}
+
+// Len is the number of tasks on loop l that have not ended. Only on the loop.
+func Len(l *rondo.Loop) int { return schedulers.On(l).count }
+
+// insist is what every wait that begins then returns. A task that goes on all the same is ended.
+func (f *fiber) insist() error {
+	if f.insisted < maxInsisted {
+		f.insisted++
+		return rondo.ErrEngineClosed
+	}
+	f.kill()
+	return nil
+}
+
+// kill ends the task, by which it is called. What it waits for, if it does, is told, lest the task be found there later.
+func (f *fiber) kill() {
+	if on := f.worker.on; on != nil {
+		f.worker.on = nil
+		on.Abandon(errKilled)
+	}
+	if f.insisted++; f.insisted > 2*maxInsisted {
+		runtime.Goexit()
+	}
+	panic(errKilled)
 }
 
 func (f *fiber) root() *scope {
@@ -228,7 +266,13 @@ func (s *scheduler) end() {
 			f.runs.end(rondo.ErrEngineClosed)
 			continue
 		}
-		f.worker.stop()
+		// A coroutine that runtime.Goexit ends takes with it whoever waits for it.
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			f.worker.stop()
+		}()
+		<-done
 	}
 	if s.watch != nil {
 		s.watch.end()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/rondo-go/rondo"
 )
 
 // scope is a stretch of a task that can be cancelled as a whole: the task itself, or a block within it. Cancelling belongs to
@@ -22,6 +24,7 @@ type scope struct {
 type extra struct {
 	values   context.Context // for a task: where Value looks further; nil is nowhere
 	deadline time.Time       // zero: none
+	entry    uintptr         // for a task: the function for which it is named, if it is not its own
 	left     func() bool     // called when the scope is left; may be nil
 }
 
@@ -162,16 +165,19 @@ func (t *Task) leave() {
 
 // checkpoint is the beginning of every wait: a cancellation that came while the task was not waiting is delivered here.
 func (f *fiber) checkpoint() error {
-	if f.pending {
-		return f.deliver()
+	if !f.pending {
+		return nil
 	}
-	return nil
+	if f.sched.stopping {
+		return f.insist()
+	}
+	return f.deliver()
 }
 
 // deliver takes the outermost cancellation that has not been delivered; those further in are part of it.
 func (f *fiber) deliver() error {
-	if f.sched != nil && f.sched.stopping {
-		return f.sched.insist(f)
+	if f.sched.stopping {
+		return rondo.ErrEngineClosed
 	}
 	var found *scope
 	hidden := false // by a shield: it stays pending
@@ -197,10 +203,23 @@ func (f *fiber) deliver() error {
 	}
 }
 
+// cancelledFor is how the outermost block of the task that was cancelled was; nil if none was, or it is behind a shield.
+func (f *fiber) cancelledFor() (o *outcome) {
+	for s := f.scope; s != nil; s = s.outer {
+		if s.reason() != nil {
+			o = s.state.Load()
+		}
+		if s.shield {
+			break
+		}
+	}
+	return o
+}
+
 // interrupt delivers a cancellation to the wait that the task is in, if it is in one.
 func (f *fiber) interrupt() {
 	w := f.worker
-	if w == nil || w.on == nil {
+	if w == nil || w.on == nil || w.deaf {
 		return
 	}
 	if reason := f.deliver(); reason != nil {

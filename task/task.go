@@ -27,6 +27,9 @@ func (t *Task) Loop() *rondo.Loop { return t.fiber.sched.loop }
 // Engine is that loop's engine. Any goroutine may call it.
 func (t *Task) Engine() *rondo.Engine { return t.Loop().Engine() }
 
+// ID is the task's number in [List]: it counts the tasks of a loop, from 1. Any goroutine may call it.
+func (t *Task) ID() uint64 { return t.fiber.id }
+
 // Name is what [List] calls the task: what SetName has said, or else its function's name. Only on the loop.
 func (t *Task) Name() string { return t.fiber.title() }
 
@@ -68,11 +71,17 @@ func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, e
 	b := newBody(l, fn)
 	x := b.task.set()
 	x.values = context.WithoutCancel(ctx)
-	x.left = context.AfterFunc(ctx, func() {
-		l.Post(func() { b.task.cancel(&b.fiber, context.Cause(ctx)) })
-	})
+	if ctx.Err() != nil {
+		b.task.cancel(&b.fiber, context.Cause(ctx)) // nobody else knows the task yet; it does not begin
+	} else {
+		x.left = context.AfterFunc(ctx, func() {
+			l.Post(func() { b.task.cancel(&b.fiber, context.Cause(ctx)) })
+		})
+	}
 	if !l.PostRunner(b) {
-		x.left()
+		if x.left != nil {
+			x.left()
+		}
 		b.promise.Reject(rondo.ErrEngineClosed)
 	}
 	return b.promise.Future()
@@ -89,9 +98,9 @@ func Spawn[T any](t *Task, fn func(t *Task) (T, error)) *rondo.Future[T] {
 
 // body is a task with the function that it runs and the promise of what that returns: all of it in one piece.
 type body[T any] struct {
-	promise rondo.Promise[T]
-	fiber   fiber
 	task    Task
+	fiber   fiber
+	promise rondo.Promise[T]
 	fn      func(*Task) (T, error)
 }
 
@@ -160,6 +169,9 @@ func (b *body[T]) settle(v T, err error) {
 	b.task.close()
 	b.fiber.ended(err)
 	if err != nil {
+		if reason := b.task.reason(); reason != nil && rondo.IsOnly(err, reason) {
+			b.promise.Future().Ignore() // who has cancelled it knows
+		}
 		b.promise.RejectOnLoop(err)
 	} else {
 		b.promise.ResolveOnLoop(v)
@@ -170,6 +182,9 @@ func (b *body[T]) settle(v T, err error) {
 func (b *body[T]) pc() uintptr {
 	if b.fn == nil {
 		return 0
+	}
+	if x := b.task.extra; x != nil && x.entry != 0 {
+		return x.entry
 	}
 	return reflect.ValueOf(b.fn).Pointer()
 }

@@ -16,13 +16,14 @@ func WithTimeout(t *Task, d time.Duration, fn func(t *Task) error) error {
 }
 
 // MoveOnAfter runs fn and gives it d, as [WithTimeout] does; but if the time is over, that is no error. It reports whether
-// it had to move on: fn has then returned the timeout.
+// it had to move on: fn has then returned the timeout. If fn has returned another error beside it, that is passed on.
 func MoveOnAfter(t *Task, d time.Duration, fn func(t *Task) error) (moved bool, err error) {
 	reason, err := t.limited(d, fn)
-	if reason != nil && errors.Is(err, reason) {
-		return true, nil
+	moved = reason != nil && errors.Is(err, reason)
+	if moved && rondo.IsOnly(err, reason) {
+		err = nil
 	}
-	return false, err
+	return moved, err
 }
 
 func (t *Task) limited(d time.Duration, fn func(t *Task) error) (reason, err error) {

@@ -42,6 +42,7 @@ func newWatchdog(l *rondo.Loop) *watchdog {
 // enter is called before a task is resumed, leave after it has stopped. before is who goes on then, if it was a task that
 // has resumed it.
 func (d *watchdog) enter(w *worker) { d.move(w) }
+
 func (d *watchdog) leave(before *fiber) {
 	if before == nil {
 		d.move(nil)

@@ -3,7 +3,8 @@
 //
 // It could not. When the function returns, the poem is not there yet; and if it waited for the poem, it would keep the
 // loop from working for anybody else, this poem's own bytes included. So it takes a function to call with the poem, and
-// returns nothing: [GetPoem]. The example in getpoem-future returns a placeholder instead.
+// returns nothing: [GetPoem]. The example in getpoem-future returns a placeholder instead, and in getpoem-task it is only a
+// task that waits, so that there the function does return the text.
 //
 // Without arguments it reads two poems from slow servers of its own; otherwise from the HOST:PORTs given.
 package main

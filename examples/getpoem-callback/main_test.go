@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/rondo-go/rondo"
 )
@@ -18,4 +19,24 @@ func Example() {
 	// Output:
 	// Task 2: 623 bytes of poetry
 	// Task 1: 3003 bytes of poetry
+}
+
+// An error reaches the caller too, since GetPoem remembers to pass it on in each of the places where there can be one.
+func ExampleGetPoem() {
+	engine, err := rondo.New(rondo.Config{Loops: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer engine.Close()
+	loop, called := engine.Loop(), make(chan struct{})
+	loop.Post(func() {
+		GetPoem(loop, "127.0.0.1:1", func(_ string, err error) {
+			fmt.Println(strings.Contains(fmt.Sprint(err), "connection refused"))
+			close(called)
+		})
+	})
+	<-called
+	// Output:
+	// true
 }

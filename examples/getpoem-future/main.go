@@ -1,5 +1,6 @@
-// Getpoem-future is the other answer to the exercises of the slow poetry documents (see getpoem-callback for the first):
-// an asynchronous get_poetry cannot return the text, which is not there yet, but it can return a placeholder for it.
+// Getpoem-future is the second answer to the exercises of the slow poetry documents (getpoem-callback has the first, and
+// getpoem-task a third): an asynchronous get_poetry cannot return the text, which is not there yet, but it can return a
+// placeholder for it.
 //
 // A [rondo.Future] can be kept, passed on and put into a slice, and whoever wants the poem can ask for it: code on a loop
 // with OnDone, and any goroutine with Wait. The error is in it as well, so none gets lost on the way.

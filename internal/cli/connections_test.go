@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -45,6 +46,20 @@ func cmdSay(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v", err)
 	}
 	if got, err := c.lines.ReadString('\n'); err != nil || got != args[1]+"\n" {
+		ts.Fatalf("got %q, %v", got, err)
+	}
+}
+
+// cmdEnd ends the outgoing direction behind the text.
+func cmdEnd(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "end NAME TEXT")
+	c := held(ts, args[0])
+	ts.Check(c.SetDeadline(time.Now().Add(patience)))
+	if _, err := c.Write([]byte(args[1])); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	ts.Check(c.Conn.(interface{ CloseWrite() error }).CloseWrite())
+	if got, err := io.ReadAll(c.lines); err != nil || string(got) != args[1] {
 		ts.Fatalf("got %q, %v", got, err)
 	}
 }

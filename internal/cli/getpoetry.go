@@ -32,8 +32,9 @@ func (p *program) getPoetry() *cobra.Command {
 server fails, a line says so, the others go on, and the exit status is 1.
 
 --mode blocking gets one poem after the other; threads runs a goroutine for
-each; async has all of them on one event loop. On a terminal each task is a
-bar, as long as its bytes so far; in a pipe each piece is a line.`,
+each; async has all of them on one event loop, with callbacks; task has them on
+one loop too, with a coroutine for each. On a terminal each task is a bar, as
+long as its bytes so far; in a pipe each piece is a line.`,
 		Example: `  rondo get-poetry 10000 10001 10002
   rondo get-poetry --mode blocking 10000 10001 --timeline times.html
   rondo get-poetry localhost:10000 [::1]:10001 --timeout 5 --output poems`,
@@ -54,7 +55,7 @@ bar, as long as its bytes so far; in a pipe each piece is a line.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.fetch(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
-	flags.Var(choice{word: &f.mode, allowed: []string{"blocking", "threads", "async"}, later: []string{"task"}}, "mode",
+	flags.Var(choice{word: &f.mode, allowed: []string{"blocking", "threads", "async", "task"}}, "mode",
 		"how to wait for the servers")
 	flags.Var(seconds{&f.timeout}, "timeout", "give a server up that sends nothing for so long (default never)")
 	flags.BoolVar(&f.print, "print", false, "print the poems at the end")
@@ -163,8 +164,8 @@ func fetchPoems(ctx context.Context, c *poetry.Client, mode poetry.Mode, address
 
 // engineFor starts an engine if that client needs one.
 func engineFor(mode poetry.Mode) (*rondo.Engine, error) {
-	if mode != poetry.ModeAsync {
-		return nil, nil // the other clients need none
+	if mode == poetry.ModeBlocking || mode == poetry.ModeThreads {
+		return nil, nil // they need none
 	}
 	return rondo.New(rondo.Config{Loops: 1})
 }
@@ -183,6 +184,8 @@ func fetchOn(ctx context.Context, e *rondo.Engine, c *poetry.Client, mode poetry
 		return c.FetchThreads(ctx, addresses)
 	case poetry.ModeAsync:
 		return c.FetchAsync(ctx, e.Loop(), addresses)
+	case poetry.ModeTask:
+		return c.FetchTasks(ctx, e.Loop(), addresses)
 	default:
 		panic(fmt.Sprintf("no client for mode %q: the command line lets only the others through", mode))
 	}

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 //	timeless FILE                   replace the times in it by TIME
 //	hold NAME ADDRESS               open a connection (connections_test.go)
 //	say NAME TEXT                   write a line on it, and expect its echo
+//	end NAME TEXT                   write it and end that direction, and expect its echo and the end of the other
 //	flood NAME                      write until nothing more is taken, and read none of the echo
 //	drop NAME                       close it
 func TestScripts(t *testing.T) {
@@ -60,7 +61,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish,
-			"timeless": cmdTimeless, "hold": cmdHold, "say": cmdSay, "flood": cmdFlood, "drop": cmdDrop,
+			"timeless": cmdTimeless, "hold": cmdHold, "say": cmdSay, "end": cmdEnd, "flood": cmdFlood, "drop": cmdDrop,
 		},
 	})
 }

@@ -52,7 +52,7 @@ var layers = []layer{
 	{"process", "rondo task", false, "what runs in the child processes is the program's business"},
 	{"inspect", "rondo task trace http1 websocket", false, "it looks at the engine, not at what is built on it"},
 	{"sim", "rondo internal/poller", false, "it supplies a poller and a clock, and knows no protocol"},
-	{"poetry", "rondo", false, "the first program that a newcomer reads needs rondo and the standard library only"},
+	{"poetry", "rondo task stream", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
 
 	{"internal/cli", "all", false, "over everything but cmd and sim"},
 	{"cmd", "all", false, "nothing is over it"},
@@ -182,7 +182,8 @@ func TestImportsCatches(t *testing.T) {
 		{"internal/cli/x.go", module + "/cmd/rondo", false},
 		{"cmd/rondo/main.go", module + "/internal/cli", true},
 		{"poetry/x.go", module, true},
-		{"poetry/x.go", module + "/task", false},
+		{"poetry/x.go", module + "/stream", true},
+		{"poetry/x.go", module + "/queue", false},
 		{"poetry/x.go", "github.com/spf13/cobra", false},
 		{"examples/echo/main.go", module + "/websocket", true},
 		{"examples/echo/main.go", module + "/internal/sock", false},

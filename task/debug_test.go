@@ -1,0 +1,93 @@
+package task_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/task"
+)
+
+func blocks(ch chan int) { <-ch }
+
+// A task that waits for something else than the loop stops the loop: the watchdog says where.
+func TestWatchdogFindsATaskThatBlocks(t *testing.T) {
+	for _, nested := range []bool{false, true} {
+		e := newEngine(t, rondo.Config{Debug: true})
+		ch := make(chan int)
+		f := task.Go(e.Loop(), func(t *task.Task) (int, error) {
+			if nested {
+				return 0, join(t, spawn(t, func(*task.Task) error { blocks(ch); return nil }))
+			}
+			blocks(ch)
+			return 0, nil
+		})
+		line := e.log.await(t, "blocks its loop")
+		if !strings.Contains(line, "task_test.blocks") || !strings.Contains(line, "chan receive") {
+			t.Errorf("the report does not say where, or how: %s", line)
+		}
+		close(ch)
+		result(t, f)
+	}
+}
+
+// A task that computes is not reported.
+func TestWatchdogLeavesATaskAloneThatComputes(t *testing.T) {
+	e := newEngine(t, rondo.Config{Debug: true})
+	runOn(t, e.Loop(), func(t *task.Task) error {
+		end := t.Loop().Now().Add(300 * time.Millisecond) // six looks of the dog
+		for t.Loop().Now().Before(end) {
+			_ = make([]byte, 1024)
+		}
+		return nil
+	})
+}
+
+func fails(*task.Task) (int, error) { return 0, errTest }
+
+// A task that fails and whose future nobody looks at is reported when it is collected, and the report names it.
+func TestUnseenErrorOfATask(t *testing.T) {
+	for _, debug := range []bool{false, true} {
+		e := newEngine(t, rondo.Config{Debug: debug})
+		task.Go(e.Loop(), fails)
+		on(t, e.Loop(), func() {})
+		var line string
+		eventually(t, "reported", func() (ok bool) {
+			runtime.GC()
+			line, ok = e.log.take("nobody looked at the error")
+			return ok
+		})
+		if !strings.Contains(line, errTest.Error()) || !strings.Contains(line, "task_test.fails") {
+			t.Errorf("the report does not say what has failed: %s", line)
+		}
+		if e.Loop().Debug() && !strings.Contains(line, "TestUnseenErrorOfATask") {
+			t.Errorf("the report does not say where it was started: %s", line)
+		}
+	}
+}
+
+// An error that somebody has seen, or has caused by cancelling, is not reported.
+func TestSeenErrorsOfTasks(t *testing.T) {
+	e := newEngine(t, rondo.Config{})
+	runOn(t, e.Loop(), func(t *task.Task) error {
+		_, _ = task.Await(t, task.Spawn(t, fails))
+		task.Spawn(t, fails).Ignore()
+		task.Spawn(t, wait).Cancel(errTest)
+		var self *task.Task
+		task.Spawn(t, func(t *task.Task) (int, error) { self = t; return wait(t) })
+		settle(t)
+		self.Cancel(errOther)
+		settle(t)
+		return task.WithGroup(t, func(_ *task.Task, g *task.Group) error {
+			task.GoIn(g, wait)
+			g.Cancel(nil)
+			return nil
+		})
+	})
+	for range 5 {
+		runtime.GC()
+	}
+	on(t, e.Loop(), func() {})
+}

@@ -1,0 +1,68 @@
+package task_test
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/task"
+)
+
+func TestRun(t *testing.T) {
+	ended := false
+	v, err := task.Run(func(t *task.Task) (string, error) {
+		spawn(t, func(t *task.Task) error { // does not outlive the program
+			defer func() { ended = true }()
+			_, err := wait(t)
+			return err
+		})
+		return "x", task.Yield(t)
+	})
+	if v != "x" || err != nil || !ended {
+		t.Errorf("got %q, %v; the other task has ended: %v", v, err, ended)
+	}
+	if _, err := task.Run(func(*task.Task) (int, error) { return 0, io.EOF }); err != io.EOF { //nolint:errorlint // unwrapped
+		t.Errorf("error %v, want io.EOF itself", err)
+	}
+	var p *rondo.PanicError
+	if _, err := task.Run(panics); !errors.As(err, &p) {
+		t.Errorf("error %v, want the panic", err)
+	}
+	if err := (task.Program{Engine: rondo.Config{Loops: -1}}).Run(waitOnly); err == nil {
+		t.Error("a bad configuration was taken")
+	}
+}
+
+// A signal cancels the program's task, which may clean up.
+func TestRunSignal(t *testing.T) {
+	p := task.Program{Signals: []os.Signal{syscall.SIGUSR1}}
+	cleaned := false
+	err := p.Run(func(t *task.Task) error {
+		if name := t.Name(); !strings.Contains(name, "TestRunSignal") {
+			return errors.New("the task is called " + name)
+		}
+		if err := syscall.Kill(syscall.Getpid(), syscall.SIGUSR1); err != nil {
+			return err
+		}
+		_, err := wait(t)
+		cleaned = task.Sleep(t, time.Millisecond) == nil
+		return err
+	})
+	var s *task.SignalError
+	if !errors.As(err, &s) || s.Signal != syscall.SIGUSR1 || !cleaned {
+		t.Errorf("error %v, cleaned up: %v", err, cleaned)
+	}
+}
+
+func TestRunWithoutSignals(t *testing.T) {
+	p := task.Program{Signals: []os.Signal{}, Engine: rondo.Config{Logger: slog.New(slog.DiscardHandler)}}
+	if err := p.Run(func(t *task.Task) error { return task.Yield(t) }); err != nil {
+		t.Error(err)
+	}
+}
