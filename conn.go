@@ -53,7 +53,7 @@ const (
 	hearsPause                          // the protocol is a WritePauser
 	isSource                            // a Splice takes what is received
 	isSink                              // a Splice sends into it
-	sourceWaits                         // what the former has taken is not sent yet, or was the last
+	sourceWaits                         // what the former has taken is not sent yet
 )
 
 // settings are what few connections change, kept apart so that the others do not pay for it.

@@ -324,9 +324,6 @@ func (s *Splice) end(err error) {
 		if src.in != nil && len(src.in.data) > 0 {
 			f |= mustRedeliver
 		}
-		if s.eof && err != nil && !s.told {
-			f |= mustEOF
-		}
 		src.again(f)
 	}
 	for _, c := range []*Conn{src, dst} {

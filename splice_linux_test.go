@@ -437,7 +437,30 @@ func TestSpliceLost(t *testing.T) {
 	}
 }
 
-// reset ends a raw peer's connection the hard way.
+// What was in the pipe of a sink that has ended is not the next one's.
+func TestSpliceLostFull(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	s := newSplicer(t, e, "tcp")
+	s.start(t)
+	s.fill(t, make([]byte, 64<<20))
+	on(t, s.loop, s.dst.Abort)
+	if got := await(t, s.done); !errors.Is(got.err, rondo.ErrAborted) {
+		t.Errorf("done was told %v", got)
+	}
+	s = newSplicer(t, e, "tcp")
+	s.start(t)
+	send(t, s.in, "mine")
+	closeWrite(t, s.in)
+	if got := await(t, s.done); got != (spliced{4, nil}) {
+		t.Errorf("done was told %v", got)
+	}
+	on(t, s.loop, func() { _ = s.dst.Close() })
+	if got := rest(t, s.out); string(got) != "mine" {
+		t.Errorf("read %s", short(got))
+	}
+}
+
+// hardReset ends a raw peer's connection the hard way.
 func hardReset(t testing.TB, c net.Conn) {
 	if err := c.(*net.TCPConn).SetLinger(0); err != nil {
 		t.Error(err)
