@@ -133,6 +133,9 @@ func TestWriteAndClose(t *testing.T) {
 				want = rondo.ErrAborted
 			}
 			v := serve(t, func(t *task.Task, s *stream.Stream) error {
+				if _, err := s.ReadLine(t, 10); err != nil { // a peer that is still connecting would be told of a reset
+					return err
+				}
 				f := task.Spawn(t, func(t *task.Task) (int, error) { return s.Write(t, make([]byte, much)) })
 				if err := blocked(t, s); err != nil {
 					return err
@@ -148,6 +151,7 @@ func TestWriteAndClose(t *testing.T) {
 				}
 				return nil
 			})
+			send(t, v.peer, "go\n")
 			v.check(t)
 		})
 	}
