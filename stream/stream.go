@@ -37,6 +37,7 @@ type Stream struct {
 	owned     bool // dialed or opened by a task, which decides when it ends
 
 	piece   int        // the most that is given to the connection at once
+	burst   int        // what was written since a task that writes has let others have their turn
 	writers task.Lock  // one at a time, so that no write is torn apart
 	writer  *task.Task // which waits for the peer to read; nil if none does
 	into    []byte     // where the reader wants what comes, if it does not matter how much

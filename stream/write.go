@@ -32,11 +32,28 @@ func (s *Stream) Write(t *task.Task, p []byte) (n int, err error) {
 	if s.writers.Locked() || s.blocked || len(p) > s.piece {
 		return s.writeSlowly(t, p)
 	}
-	if n, err = s.put(p); err == nil && s.blocked {
+	switch n, err = s.put(p); {
+	case err != nil:
+	case s.blocked:
 		err = s.flow(t)
+	default:
+		err = s.share(t, n)
 	}
 	return n, err
 }
+
+// share lets others have their turn after so much was written without a wait: a peer that is quicker than the task would leave
+// the loop to the two of them.
+func (s *Stream) share(t *task.Task, n int) error {
+	if s.burst += n; s.burst < maxBurst {
+		return nil
+	}
+	s.burst = 0
+	return task.Yield(t)
+}
+
+// maxBurst is how much a task writes before others have their turn, in bytes.
+const maxBurst = 1 << 20
 
 // put hands p to the connection, which takes all of it or nothing.
 func (s *Stream) put(p []byte) (int, error) {
@@ -61,8 +78,12 @@ func (s *Stream) writeSlowly(t *task.Task, p []byte) (n int, err error) {
 	for {
 		k, err := s.put(p[n:min(len(p), n+s.piece)])
 		n += k
-		if err == nil && s.blocked {
+		switch {
+		case err != nil:
+		case s.blocked:
 			err = s.waitFlow(t)
+		default:
+			err = s.share(t, k)
 		}
 		if err != nil || n == len(p) {
 			return n, err

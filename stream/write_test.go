@@ -185,3 +185,30 @@ func TestPeerResets(t *testing.T) {
 	v.peer.Close()
 	v.check(t)
 }
+
+// A task that writes much and never has to wait, as to a peer which is always quicker, leaves time for others.
+func TestWriteSharesTheLoop(t *testing.T) {
+	handle(t, func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) }, func(t *task.Task, s *stream.Stream) error {
+		s.Conn().SetWriteLimits(32<<20, 32<<20, 64<<20)
+		others := 0
+		other := task.Spawn(t, func(t *task.Task) (int, error) {
+			for others < 5 {
+				others++
+				if err := task.Yield(t); err != nil {
+					return 0, err
+				}
+			}
+			return 0, nil
+		})
+		piece := make([]byte, 64<<10)
+		for range 16 << 20 / len(piece) {
+			if _, err := s.Write(t, piece); err != nil {
+				return err
+			}
+		}
+		if !other.Done() {
+			return fmt.Errorf("another task had %d turns while 16 MiB were written", others)
+		}
+		return nil
+	})
+}
