@@ -238,7 +238,7 @@ func (f *fiber) insist() error {
 func (f *fiber) kill() {
 	if on := f.worker.on; on != nil {
 		f.worker.on = nil
-		on.Abandon(errKilled)
+		f.worker.abandon(on, errKilled)
 	}
 	if f.insisted++; f.insisted > 2*maxInsisted {
 		runtime.Goexit()

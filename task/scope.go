@@ -225,7 +225,7 @@ func (f *fiber) interrupt() {
 	if reason := f.deliver(); reason != nil {
 		on := w.on
 		w.on, w.woken = nil, reason
-		on.Abandon(reason)
+		w.abandon(on, reason)
 		f.sched.ready(f)
 	}
 }
