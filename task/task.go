@@ -66,11 +66,13 @@ func Start[T any](l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	return b.promise.Future()
 }
 
-// GoContext is [Go] for a task that is cancelled, with the context's cause, when ctx ends, and that has ctx's values.
+// GoContext is [Go] for a task that is cancelled, with the context's cause, when ctx ends, and that has ctx's values and
+// deadline.
 func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	b := newBody(l, fn)
 	x := b.task.set()
 	x.values = context.WithoutCancel(ctx)
+	x.deadline, _ = ctx.Deadline() // ctx itself sees to it
 	if ctx.Err() != nil {
 		b.task.cancel(&b.fiber, context.Cause(ctx)) // nobody else knows the task yet; it does not begin
 	} else {
