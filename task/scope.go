@@ -116,7 +116,8 @@ func (s *scope) reason() error {
 func (s *scope) Done() <-chan struct{} { return s.std().Done() }
 
 // Err implements context.Context: context.DeadlineExceeded after a timeout, context.Canceled after anything else.
-// [context.Cause] gives the reason.
+// [context.Cause] gives the reason. Contexts that are made from a Task, by context.WithCancel and the like, know of no other end than by cancelling: after
+// a timeout of the task's their Err is context.Canceled, and again it is [context.Cause] that tells.
 func (s *scope) Err() error {
 	for ; s != nil; s = s.outer {
 		if o := s.state.Load(); o != nil {
