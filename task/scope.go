@@ -133,7 +133,8 @@ func (s *scope) Err() error {
 	return nil
 }
 
-// Deadline implements context.Context: the time, by the loop's clock, at which the innermost timeout ends.
+// Deadline implements context.Context: the time, by the loop's clock, at which the first of the timeouts around this code ends,
+// but for those that a shield keeps out.
 func (s *scope) Deadline() (deadline time.Time, ok bool) {
 	for ; s != nil; s = s.outer {
 		if x := s.extra; x != nil && !x.deadline.IsZero() && (!ok || x.deadline.Before(deadline)) {
