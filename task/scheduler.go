@@ -206,6 +206,11 @@ func (s *scheduler) stop() {
 	for f := s.live; f != nil; f = f.next {
 		f.pending = true
 		f.root().cancel(f, rondo.ErrEngineClosed)
+		for s := f.scope; s != nil; s = s.outer {
+			if s.shield { // as a context it does not end with those further out
+				s.cancel(f, rondo.ErrEngineClosed)
+			}
+		}
 		f.interrupt()
 	}
 }
