@@ -71,6 +71,7 @@ func (t *Task) Unpark() { t.fiber.unpark() }
 func (t *Task) Resume() {
 	f := t.fiber
 	s := f.sched
+	s.loop.MustOwn("Task.Resume", onto)
 	if s.running != nil || s.active || s.first != nil {
 		f.unpark()
 		return
@@ -79,6 +80,9 @@ func (t *Task) Resume() {
 	s.left = 0 // it alone
 	s.resume(f)
 }
+
+// onto is what is to be used instead of calls that are only for the loop.
+const onto = "Loop.Post to get onto the loop"
 
 func (f *fiber) park(on Parking) error {
 	w := f.worker
@@ -90,6 +94,7 @@ func (f *fiber) park(on Parking) error {
 }
 
 func (f *fiber) unpark() {
+	f.sched.loop.MustOwn("Task.Unpark", onto)
 	f.wake()
 	f.sched.ready(f)
 }

@@ -131,7 +131,7 @@ func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] { retur
 // goIn starts a child that is named for the function at entry, or else for fn.
 func goIn[T any](g *Group, entry uintptr, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	l := g.task.Loop()
-	l.MustOwn("Group.Go", "Loop.Post to get onto the loop")
+	l.MustOwn("Group.Go", onto)
 	if g.closed {
 		return rondo.Rejected[T](l, ErrGroupClosed)
 	}
@@ -156,7 +156,7 @@ func (g *Group) Len() int { return len(g.children) }
 // Cancel cancels the block's function and all children with a reason; nil says only that the group was cancelled. That they end with it is
 // not an error of the group. Only on the loop.
 func (g *Group) Cancel(reason error) {
-	g.task.Loop().MustOwn("Group.Cancel", "Loop.Post to get onto the loop")
+	g.task.Loop().MustOwn("Group.Cancel", onto)
 	if reason == nil {
 		reason = errCancelled
 	}

@@ -60,6 +60,13 @@ func (p *spot) free() int {
 	return p.n
 }
 
+// mustOwn finds calls from other goroutines, in debug builds, as far as it can: an empty line belongs to no loop.
+func (l *line) mustOwn(called string) {
+	if p := l.first; p != nil {
+		p.worker.sched.loop.MustOwn(called, onto)
+	}
+}
+
 func (l *line) push(p *spot) {
 	p.line, p.prev = l, l.last
 	if p.prev == nil {

@@ -39,7 +39,7 @@ func (t *Task) SetName(name string) { t.fiber.name = &name }
 // Cancel cancels the task, or the block for which t was made, with a reason; nil is context.Canceled. It reports whether it
 // was in time: a task that has ended, or was cancelled before, is not cancelled again. Only on the loop.
 func (t *Task) Cancel(reason error) bool {
-	t.Loop().MustOwn("Task.Cancel", "Loop.Post to get onto the loop")
+	t.Loop().MustOwn("Task.Cancel", onto)
 	return t.cancel(t.fiber, reason)
 }
 
