@@ -17,6 +17,12 @@
 // channel, a sync.Mutex or time.Sleep would stop the whole loop. In debug and race builds that is found out and
 // reported, with the place. What must block goes through [rondo.Run].
 //
+// iter.Pull runs its iterator on another goroutine: over [AsCompleted], or a queue's All, it is not the task that waits there, and in debug builds it is
+// refused. Use a range loop.
+//
+// What needs an operating system's thread of its own goes through [rondo.Run] too. A task that has called runtime.LockOSThread and then waits ends the whole
+// process ("coro: OS thread locking must match locking at coroutine creation"), and nobody can prevent it.
+//
 // # Cancelling
 //
 // A task is cancelled through its future ([rondo.Future.Cancel]), by the [Group] it belongs to, by a timeout, or by the
