@@ -133,6 +133,7 @@ type runnable interface {
 	run()
 	end(err error)
 	pc() uintptr
+	future() rondo.Awaitable
 }
 
 // run is called on the task's coroutine.
@@ -180,6 +181,8 @@ func (b *body[T]) settle(v T, err error) {
 	}
 	b.fn = nil
 }
+
+func (b *body[T]) future() rondo.Awaitable { return b.promise.Future() }
 
 func (b *body[T]) pc() uintptr {
 	if b.fn == nil {
