@@ -4,9 +4,11 @@
 // stream) it stops, the loop goes on with whatever else there is, and when the time has come the task goes on
 // where it was. Between two waits it has the loop to itself, so tasks on one loop need no locks for what they share.
 //
-//	poem, err := task.Run(func(t *task.Task) (string, error) {
-//		f := poetry.Fetch(t.Loop(), "localhost:10000")
-//		return task.Await(t, f)
+//	words, err := task.Run(func(t *task.Task) ([]string, error) {
+//		say := func(word string) *rondo.Future[string] {
+//			return task.Spawn(t, func(t *task.Task) (string, error) { return word, task.Sleep(t, time.Millisecond) })
+//		}
+//		return task.Gather(t, say("hello"), say("world")) // both sleep at the same time
 //	})
 //
 // # Tasks are coroutines
