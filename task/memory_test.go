@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/rondo-go/rondo"
@@ -35,6 +36,28 @@ func TestAllocations(t *testing.T) {
 		allocations("Await of what is there", 0, func() { _, _ = task.Await(t, ready) })
 		fn := func(*task.Task) (int, error) { return 1, nil }
 		allocations("Spawn and Await", 1, func() { _, _ = task.Await(t, task.Spawn(t, fn)) })
+		return nil
+	})
+}
+
+// A burst of tasks that wait does not keep its room in line.
+func TestSpotsAreGivenBack(t *testing.T) {
+	run(t, func(t *task.Task) error {
+		for range 3 {
+			var event task.Event
+			var fs []*rondo.Future[int]
+			for range 5 * task.MaxSpots {
+				fs = append(fs, spawn(t, event.Wait))
+			}
+			settle(t)
+			event.Set()
+			if err := join(t, fs...); err != nil {
+				return err
+			}
+			if n := task.Spots(t.Loop()); n != task.MaxSpots {
+				return fmt.Errorf("%d spots are kept, want %d", n, task.MaxSpots)
+			}
+		}
 		return nil
 	})
 }

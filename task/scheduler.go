@@ -24,6 +24,7 @@ type scheduler struct {
 
 	idle     *worker // coroutines without a task
 	spots    *spot   // that are free, linked by next
+	free     int     // of them
 	idles    int
 	turn     uint32                   // the turn of the loop in which
 	now      time.Duration            // was read from its clock
