@@ -29,6 +29,7 @@ type scheduler struct {
 	turn     uint32                   // the turn of the loop in which
 	now      time.Duration            // was read from its clock
 	quiet    *rondo.Promise[struct{}] // to be resolved when all tasks have ended; usually nil
+	ending   bool                     // cancelAll was called
 	stopping bool                     // the engine no longer waits for anything
 	watch    *watchdog
 }
@@ -74,6 +75,9 @@ func (s *scheduler) start(f *fiber) {
 	if s.stopping {
 		f.runs.end(rondo.ErrEngineClosed)
 		return
+	}
+	if s.ending && f.group == nil {
+		f.scope.cancel(f, ErrProgramEnded) // it does not begin
 	}
 	s.ready(f)
 }
@@ -216,9 +220,10 @@ func (s *scheduler) stop() {
 	}
 }
 
-// cancelAll cancels every task, and resolves quiet when all have ended.
+// cancelAll cancels every task, and resolves quiet when all have ended. Tasks that those start as they clean up are cancelled too, but for the children
+// of groups: what a task waits for to clean up is waited for, and they are part of that.
 func (s *scheduler) cancelAll(quiet *rondo.Promise[struct{}]) {
-	s.quiet = quiet
+	s.quiet, s.ending = quiet, true
 	for f := s.live; f != nil; f = f.next {
 		f.root().cancel(f, ErrProgramEnded)
 	}
