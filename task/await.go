@@ -1,6 +1,7 @@
 package task
 
 import (
+	"errors"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -9,7 +10,7 @@ import (
 // Await waits for f and returns what it comes to. A future that is done is not waited for: the task goes on at once. If
 // the task is cancelled meanwhile, or was before, Await returns the reason, and f is cancelled with the same unless somebody else
 // waits for it (see [Shield]). If both come in the same turn of the loop, what came first counts, and the cancellation, if it was the
-// second, is delivered by the next wait. A future may belong to another loop.
+// second, is delivered by the next wait. A future may belong to another loop. The task's own would never be done: that is an error at once.
 func Await[T any](t *Task, f *rondo.Future[T]) (T, error) {
 	if !t.fiber.pending && f.Loop() == t.fiber.sched.loop && f.Done() {
 		return f.Result()
@@ -35,9 +36,14 @@ func (f *fiber) await(a rondo.Awaitable) error {
 	if a.Done() {
 		return nil
 	}
+	if a == f.runs.future() {
+		return errAwaitsItself
+	}
 	a.Watch(&f.worker.waiter)
 	return f.park((*awaiting)(f.worker))
 }
+
+var errAwaitsItself = errors.New("task: a task awaits its own future, which is done when the task has ended, so never")
 
 // abandon tells a future that somebody will not wait for it after all. Nobody else might ever.
 func abandon(a rondo.Awaitable, w *rondo.Waiter, reason error) {

@@ -52,10 +52,14 @@ func (b *Barrier) Wait(t *Task) (index int, err error) {
 }
 
 // Waiting is how many tasks wait.
-func (b *Barrier) Waiting() int { return b.count }
+func (b *Barrier) Waiting() int {
+	b.line.mustOwn("Barrier.Waiting")
+	return b.count
+}
 
 // Reset makes the barrier what it was at first. Tasks that wait get [ErrBarrierBroken].
 func (b *Barrier) Reset() {
+	b.line.mustOwn("Barrier.Reset")
 	b.turnAway()
 	b.broken = false
 }
@@ -63,6 +67,7 @@ func (b *Barrier) Reset() {
 // Abort breaks the barrier: tasks that wait, and all to come, get [ErrBarrierBroken], until Reset is called. It is for a party that
 // finds that it will not come.
 func (b *Barrier) Abort() {
+	b.line.mustOwn("Barrier.Abort")
 	b.turnAway()
 	b.broken = true
 }

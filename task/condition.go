@@ -44,6 +44,7 @@ func (c *Condition) WaitFor(t *Task, pred func() bool) error {
 // Notify lets the n tasks that have waited longest go on, as soon as each gets the lock; all of them, if there are fewer. They
 // stand in line for the lock from now on, so none of them runs only to wait again.
 func (c *Condition) Notify(n int) {
+	c.line.mustOwn("Condition.Notify")
 	for ; n > 0 && c.line.first != nil; n-- {
 		p := c.line.first
 		p.worker.deaf = true // it has heard what it waited for
@@ -59,6 +60,7 @@ func (c *Condition) Notify(n int) {
 
 // NotifyAll lets all tasks that wait go on.
 func (c *Condition) NotifyAll() {
+	c.line.mustOwn("Condition.NotifyAll")
 	for c.line.first != nil {
 		c.Notify(1)
 	}

@@ -142,3 +142,25 @@ func TestBlocksAreContexts(t *testing.T) {
 		return nil
 	})
 }
+
+// GoContext's tasks have their context's deadline, and so have children of a group within a timeout.
+func TestDeadlineIsPassedOn(t *testing.T) {
+	e := newEngine(t, rondo.Config{})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	want, _ := ctx.Deadline()
+	got := result(t, task.GoContext(ctx, e.Loop(), func(t *task.Task) ([2]time.Time, error) {
+		own, _ := t.Deadline()
+		var child time.Time
+		err := task.WithTimeout(t, 2*time.Hour, func(t *task.Task) error { // ends later, so it does not count
+			return task.WithGroup(t, func(_ *task.Task, g *task.Group) error {
+				g.Go(func(t *task.Task) error { child, _ = t.Deadline(); return nil })
+				return nil
+			})
+		})
+		return [2]time.Time{own, child}, err
+	}))
+	if !got[0].Equal(want) || !got[1].Equal(want) {
+		t.Errorf("the deadlines of a task and its child are %v, want %v", got, want)
+	}
+}

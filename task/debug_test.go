@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -91,3 +92,51 @@ func TestSeenErrorsOfTasks(t *testing.T) {
 	}
 	on(t, e.Loop(), func() {})
 }
+
+// What tasks wait for is not for other goroutines, where the loop can be known: where somebody waits.
+func TestForeignGoroutine(t *testing.T) {
+	var (
+		event     task.Event
+		lock      task.Lock
+		parked    = new(task.Task)
+		semaphore = task.NewSemaphore(1)
+		condition = task.NewCondition(nil)
+		barrier   = task.NewBarrier(2)
+	)
+	lock.TryLock()
+	semaphore.TryAcquire(1)
+	e := newEngine(t, rondo.Config{Debug: true})
+	for _, wait := range []func(t *task.Task) error{
+		event.Wait, lock.Lock, func(t *task.Task) error { return semaphore.Acquire(t, 1) },
+		func(t *task.Task) error { condition.L.TryLock(); return condition.Wait(t) },
+		func(t *task.Task) error { _, err := barrier.Wait(t); return err },
+		func(t *task.Task) error { parked = t; return t.Park(ignorant{}) },
+	} {
+		task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, wait(t) })
+	}
+	on(t, e.Loop(), func() {})
+	for what, call := range map[string]func(){
+		"Event.Set": event.Set, "Event.Clear": event.Clear, "Event.IsSet": func() { event.IsSet() },
+		"Lock.TryLock": func() { lock.TryLock() }, "Lock.Unlock": lock.Unlock, "Lock.Locked": func() { lock.Locked() },
+		"Semaphore.TryAcquire": func() { semaphore.TryAcquire(1) }, "Semaphore.Release": func() { semaphore.Release(1) },
+		"Semaphore.Free":   func() { semaphore.Free() },
+		"Condition.Notify": func() { condition.Notify(1) }, "Condition.NotifyAll": condition.NotifyAll,
+		"Barrier.Reset": barrier.Reset, "Barrier.Abort": barrier.Abort, "Barrier.Waiting": func() { barrier.Waiting() },
+		"Task.Unpark": func() { parked.Unpark() }, "Task.Resume": func() { parked.Resume() },
+	} {
+		func() {
+			defer func() {
+				if p := fmt.Sprint(recover()); !strings.Contains(p, what+" was called by goroutine") {
+					t.Errorf("%s: %s", what, p)
+				}
+			}()
+			call()
+		}()
+	}
+}
+
+// ignorant is something to be parked on.
+type ignorant struct{}
+
+func (ignorant) Abandon(error)  {}
+func (ignorant) String() string { return "something" }

@@ -4,9 +4,11 @@
 // stream) it stops, the loop goes on with whatever else there is, and when the time has come the task goes on
 // where it was. Between two waits it has the loop to itself, so tasks on one loop need no locks for what they share.
 //
-//	poem, err := task.Run(func(t *task.Task) (string, error) {
-//		f := poetry.Fetch(t.Loop(), "localhost:10000")
-//		return task.Await(t, f)
+//	words, err := task.Run(func(t *task.Task) ([]string, error) {
+//		say := func(word string) *rondo.Future[string] {
+//			return task.Spawn(t, func(t *task.Task) (string, error) { return word, task.Sleep(t, time.Millisecond) })
+//		}
+//		return task.Gather(t, say("hello"), say("world")) // both sleep at the same time
 //	})
 //
 // # Tasks are coroutines
@@ -16,6 +18,12 @@
 // another goroutine by a channel does. A task must therefore wait only by way of this package and those over it: a
 // channel, a sync.Mutex or time.Sleep would stop the whole loop. In debug and race builds that is found out and
 // reported, with the place. What must block goes through [rondo.Run].
+//
+// iter.Pull runs its iterator on another goroutine: over [AsCompleted], or a queue's All, it is not the task that waits there, and in debug builds it is
+// refused. Use a range loop.
+//
+// What needs an operating system's thread of its own goes through [rondo.Run] too. A task that has called runtime.LockOSThread and then waits ends the whole
+// process ("coro: OS thread locking must match locking at coroutine creation"), and nobody can prevent it.
 //
 // # Cancelling
 //

@@ -8,6 +8,7 @@ type Event struct {
 
 // Set says that it has happened: every task that waits goes on, in the order in which they came, and those to come do not wait.
 func (e *Event) Set() {
+	e.line.mustOwn("Event.Set")
 	e.set = true
 	for e.line.first != nil {
 		e.line.serve()
@@ -15,10 +16,16 @@ func (e *Event) Set() {
 }
 
 // Clear says that it has not happened after all. Tasks that Set has let go do go on.
-func (e *Event) Clear() { e.set = false }
+func (e *Event) Clear() {
+	e.line.mustOwn("Event.Clear")
+	e.set = false
+}
 
 // IsSet reports whether it has happened.
-func (e *Event) IsSet() bool { return e.set }
+func (e *Event) IsSet() bool {
+	e.line.mustOwn("Event.IsSet")
+	return e.set
+}
 
 // Wait waits until it has happened. It returns nil, or the reason if the task is cancelled before that.
 func (e *Event) Wait(t *Task) error {

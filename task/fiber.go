@@ -28,7 +28,8 @@ type fiber struct {
 // Parking is what a task waits for, as those see it who build things to wait for: see [Task.Park].
 type Parking interface {
 	// Abandon is called on the loop when the task is cancelled while it waits: take it out of whatever line it stands in, so
-	// that Unpark is not called. It may tell what was waited for that nobody wants it now.
+	// that Unpark is not called. It may tell what was waited for that nobody wants it now. If it panics that is reported, and the
+	// task goes on all the same.
 	Abandon(reason error)
 	// String says what is waited for, for lists of tasks: "a lock", "an item of queue x".
 	String() string
@@ -70,6 +71,7 @@ func (t *Task) Unpark() { t.fiber.unpark() }
 func (t *Task) Resume() {
 	f := t.fiber
 	s := f.sched
+	s.loop.MustOwn("Task.Resume", onto)
 	if s.running != nil || s.active || s.first != nil {
 		f.unpark()
 		return
@@ -78,6 +80,9 @@ func (t *Task) Resume() {
 	s.left = 0 // it alone
 	s.resume(f)
 }
+
+// onto is what is to be used instead of calls that are only for the loop.
+const onto = "Loop.Post to get onto the loop"
 
 func (f *fiber) park(on Parking) error {
 	w := f.worker
@@ -89,6 +94,7 @@ func (f *fiber) park(on Parking) error {
 }
 
 func (f *fiber) unpark() {
+	f.sched.loop.MustOwn("Task.Unpark", onto)
 	f.wake()
 	f.sched.ready(f)
 }
@@ -209,7 +215,7 @@ func (w *worker) runOne() {
 			return
 		}
 		if p := recover(); p != nil {
-			w.blame(p)
+			w.blame(untold, p)
 			return
 		}
 		w.exited = true
@@ -224,14 +230,27 @@ func (w *worker) runOne() {
 func (w *worker) endExited() {
 	defer func() {
 		if p := recover(); p != nil {
-			w.blame(p)
+			w.blame(untold, p)
 		}
 	}()
 	w.fiber.runs.end(errGoexit)
 }
 
-// blame reports a panic that is not the task's: something that was told of its end has panicked.
-func (w *worker) blame(p any) {
-	w.sched.loop.Engine().Logger().Error("task: something that was told of a task's end did not return",
-		"error", &rondo.PanicError{Value: p, Stack: debug.Stack()})
+// abandon tells what the task has waited for that it does not any more. That may be anybody's code, and the task must go on, and others be
+// told, whatever it does: so a panic goes no further.
+func (w *worker) abandon(on Parking, reason error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.blame("what a task waited for panicked in Abandon", p)
+		}
+	}()
+	on.Abandon(reason)
 }
+
+// blame reports a panic that is not the task's.
+func (w *worker) blame(what string, p any) {
+	w.sched.loop.Engine().Logger().Error("task: "+what, "error", &rondo.PanicError{Value: p, Stack: debug.Stack()})
+}
+
+// untold is what blame says of something that was told of a task's end.
+const untold = "something that was told of a task's end did not return"

@@ -17,6 +17,7 @@ type Group struct {
 	reason   error // why the children were cancelled; nil if they were not
 	waiting  bool  // the block's task is parked, for the last child to end
 	closed   bool  // it takes no more children
+	panicked bool  // the block has not returned
 }
 
 // errLeft is the reason for which futures are cancelled when a loop over AsCompleted is left.
@@ -41,7 +42,7 @@ func (e *SiblingError) Unwrap() error { return e.Err }
 // The first error, fn's own or a child's, cancels all the others with a [*SiblingError]. WithGroup returns all errors, joined, the
 // first one first; what is only that cancellation is left out, and so is a child that was cancelled by itself, by way of its future, and
 // ended with that reason. A panic of a child is an error like others; fn's own goes on
-// when the children have ended. If the task is cancelled from without, so are fn and the children,
+// when the children have ended, and what errors they had is reported to the engine's log. If the task is cancelled from without, so are fn and the children,
 // with the same reason, and that is among the errors.
 func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
 	before := t.fiber.cancelledFor() // what is left of the task may clean up in groups
@@ -50,7 +51,7 @@ func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
 	defer func() {
 		if !returned { // fn panics
 			g.cancel(&SiblingError{errors.New("the block of the group panicked")})
-			g.finish()
+			g.finishPanicking()
 		}
 	}()
 	err := fn(g.task, g)
@@ -80,7 +81,9 @@ func (g *Group) finish() {
 	for {
 		if reason != nil {
 			g.cancel(reason)
-			g.errs = append(g.errs, reason)
+			if !g.panicked { // or else it is delivered again
+				g.errs = append(g.errs, reason)
+			}
 		}
 		if len(g.children) == 0 {
 			break
@@ -89,6 +92,31 @@ func (g *Group) finish() {
 		reason = f.park(g)
 	}
 	g.closed = true
+}
+
+// finishPanicking is finish for a block that panics and so returns nothing. The children's errors are reported to the engine's
+// log; and a cancellation of which only finish was told is delivered again, by the next wait of whoever recovers.
+func (g *Group) finishPanicking() {
+	f := g.task.fiber
+	var going []*scope // and cancelled ones of which the task has not been told
+	for s := g.task.outer; s != nil; s = s.outer {
+		if s.pending || s.state.Load() == nil {
+			going = append(going, s)
+		}
+	}
+	defer func() { // also if the task is ended in finish
+		for _, s := range going {
+			if s.reason() != nil {
+				s.pending, f.pending = true, true
+			}
+		}
+		if len(g.errs) > 0 {
+			g.task.Engine().Logger().Error("task: the block of a group panicked, and tasks of the group have failed",
+				"task", f.title(), "error", errors.Join(g.errs...))
+		}
+	}()
+	g.panicked = true
+	g.finish()
 }
 
 // Go starts a child. It begins once the task waits. If it fails the others are cancelled. Only within the block, or in
@@ -103,7 +131,7 @@ func GoIn[T any](g *Group, fn func(t *Task) (T, error)) *rondo.Future[T] { retur
 // goIn starts a child that is named for the function at entry, or else for fn.
 func goIn[T any](g *Group, entry uintptr, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	l := g.task.Loop()
-	l.MustOwn("Group.Go", "Loop.Post to get onto the loop")
+	l.MustOwn("Group.Go", onto)
 	if g.closed {
 		return rondo.Rejected[T](l, ErrGroupClosed)
 	}
@@ -128,7 +156,7 @@ func (g *Group) Len() int { return len(g.children) }
 // Cancel cancels the block's function and all children with a reason; nil says only that the group was cancelled. That they end with it is
 // not an error of the group. Only on the loop.
 func (g *Group) Cancel(reason error) {
-	g.task.Loop().MustOwn("Group.Cancel", "Loop.Post to get onto the loop")
+	g.task.Loop().MustOwn("Group.Cancel", onto)
 	if reason == nil {
 		reason = errCancelled
 	}

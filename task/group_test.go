@@ -322,3 +322,60 @@ func TestGroupAfterCancellation(t *testing.T) {
 		return err
 	})
 }
+
+// A block that panics has nobody to return its children's errors to: they are reported.
+func TestGroupBlockPanicsAndChildFails(t *testing.T) {
+	e := newEngine(t, rondo.Config{})
+	_, err := outcome(t, task.Go(e.Loop(), func(t *task.Task) (int, error) {
+		return 0, task.WithGroup(t, func(t *task.Task, g *task.Group) error {
+			g.Go(func(t *task.Task) error { _, _ = wait(t); return errTest })
+			g.Go(waitOnly) // is cancelled, which is no news
+			settle(t)
+			panic("ouch")
+		})
+	}))
+	if p, ok := errors.AsType[*rondo.PanicError](err); !ok || p.Value != "ouch" {
+		t.Errorf("error %v, want the block's panic", err)
+	}
+	if line := e.log.await(t, "block of a group panicked"); !strings.Contains(line, errTest.Error()) {
+		t.Errorf("the report does not say how the child failed: %s", line)
+	}
+}
+
+// A task that is cancelled while its group's panicking block waits for the children is told by the next wait, if it recovers.
+func TestGroupBlockPanicsAndIsCancelled(t *testing.T) {
+	run(t, func(t *task.Task) error {
+		panicking := func(t *task.Task, child func(t *task.Task) error) {
+			defer func() { _ = recover() }()
+			_ = task.WithGroup(t, func(t *task.Task, g *task.Group) error {
+				g.Go(child)
+				settle(t)
+				panic("ouch")
+			})
+		}
+		var self *rondo.Future[int]
+		var next, afterNext, block error
+		self = spawn(t, func(t *task.Task) error {
+			panicking(t, func(t *task.Task) error {
+				_, _ = wait(t)
+				self.Cancel(errTest)
+				return task.Sleep(t, 1)
+			})
+			next, afterNext = task.Yield(t), task.Yield(t)
+			block = task.WithTimeout(t, time.Hour, func(t *task.Task) error {
+				panicking(t, func(child *task.Task) error {
+					_, _ = wait(child)
+					t.Cancel(errOther)
+					return task.Sleep(child, 1)
+				})
+				return task.Yield(t)
+			})
+			return task.Yield(t)
+		})
+		if _, err := task.Shield(t, self); err != nil {
+			return err
+		}
+		return errors.Join(wantErr("the next wait", next, errTest), wantErr("the one after it", afterNext, nil),
+			wantErr("a block within the task", block, errOther))
+	})
+}

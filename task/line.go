@@ -3,7 +3,10 @@ package task
 // line is where tasks wait for their turn, in the order in which they came. The zero line is empty.
 type line struct{ first, last *spot }
 
-// spot is where a task stands in a line. Those that are free are kept by the scheduler, so that to wait costs no allocation.
+// maxSpots is how many free spots a scheduler keeps.
+const maxSpots = 1024
+
+// spot is where a task stands in a line. Those that are free are kept by the scheduler, up to maxSpots, so that to wait costs no allocation.
 type spot struct {
 	worker     *worker
 	line       *line
@@ -45,8 +48,10 @@ func (l *line) join(t *Task, thing lined, n int) *spot {
 	p := s.spots
 	if p == nil {
 		p = new(spot)
+	} else {
+		s.spots = p.next
+		s.free--
 	}
-	s.spots = p.next
 	p.worker, p.thing, p.n, p.next = t.fiber.worker, thing, n, nil
 	l.push(p)
 	return p
@@ -55,9 +60,19 @@ func (l *line) join(t *Task, thing lined, n int) *spot {
 // free gives the spot back, and returns its number.
 func (p *spot) free() int {
 	s := p.worker.sched
-	p.worker, p.next = nil, s.spots
-	s.spots = p
+	p.worker = nil
+	if s.free < maxSpots {
+		p.next, s.spots = s.spots, p
+		s.free++
+	}
 	return p.n
+}
+
+// mustOwn finds calls from other goroutines, in debug builds, as far as it can: an empty line belongs to no loop.
+func (l *line) mustOwn(called string) {
+	if p := l.first; p != nil {
+		p.worker.sched.loop.MustOwn(called, onto)
+	}
 }
 
 func (l *line) push(p *spot) {

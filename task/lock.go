@@ -25,6 +25,7 @@ func (l *Lock) Lock(t *Task) error {
 
 // TryLock takes the lock if it is free.
 func (l *Lock) TryLock() bool {
+	l.line.mustOwn("Lock.TryLock")
 	if l.held {
 		return false
 	}
@@ -34,6 +35,7 @@ func (l *Lock) TryLock() bool {
 
 // Unlock gives the lock to the task that has waited longest, or leaves it free. It panics if the lock is not held.
 func (l *Lock) Unlock() {
+	l.line.mustOwn("Lock.Unlock")
 	if !l.held {
 		panic("task: Unlock of a lock that is not held")
 	}
@@ -45,7 +47,10 @@ func (l *Lock) Unlock() {
 }
 
 // Locked reports whether the lock is held.
-func (l *Lock) Locked() bool { return l.held }
+func (l *Lock) Locked() bool {
+	l.line.mustOwn("Lock.Locked")
+	return l.held
+}
 
 // relock takes the lock whether the task is cancelled or not.
 func (l *Lock) relock(t *Task) {

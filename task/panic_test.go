@@ -191,3 +191,41 @@ func TestUnparkAfterTheEnd(t *testing.T) {
 		return err
 	})
 }
+
+// stuck is a Parking that does not keep its contract.
+type stuck struct{}
+
+func (stuck) Abandon(error)  { panic("a bad parking") }
+func (stuck) String() string { return "something bad" }
+
+// What a task waits for and panics when it is abandoned is reported; the task goes on, and the others hear of the engine's end.
+func TestAbandonPanics(t *testing.T) {
+	e := newEngine(t, rondo.Config{})
+	start := func(fn func(t *task.Task) error) *rondo.Future[int] {
+		f := task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, fn(t) })
+		on(t, e.Loop(), func() {})
+		return f
+	}
+	park := func(t *task.Task) error { return t.Park(stuck{}) }
+	f := start(park)
+	on(t, e.Loop(), func() { f.Cancel(errTest) })
+	if _, err := outcome(t, f); !errors.Is(err, errTest) {
+		t.Errorf("the task came to %v, want the reason", err)
+	}
+	e.log.await(t, "a bad parking")
+
+	var told [3]error
+	others := []func(t *task.Task) error{waitOnly, park, waitOnly}
+	for i, fn := range others {
+		start(func(t *task.Task) error { told[i] = fn(t); return told[i] }).Ignore()
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e.log.await(t, "a bad parking")
+	for i, err := range told {
+		if !errors.Is(err, rondo.ErrEngineClosed) {
+			t.Errorf("task %d was told %v, want ErrEngineClosed", i, err)
+		}
+	}
+}

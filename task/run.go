@@ -30,7 +30,8 @@ type Program struct {
 
 const defaultGrace = time.Second
 
-// ErrProgramEnded is the reason for which the tasks are cancelled that a program's main leaves behind.
+// ErrProgramEnded is the reason for which the tasks are cancelled that a program's main leaves behind, and those that these start then, unless
+// it is in a group.
 var ErrProgramEnded = errors.New("task: the program's main function has ended")
 
 // SignalError is the reason for which a program is cancelled that a signal ends.

@@ -66,3 +66,32 @@ func TestRunWithoutSignals(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a task starts as it is cancelled at the program's end does not keep the program; but it may clean up in a group.
+func TestRunCancelsWhatCleaningUpStarts(t *testing.T) {
+	var spawned, posted *rondo.Future[int]
+	var group error
+	begun := false
+	forever := func(t *task.Task) (int, error) { begun = true; return wait(t) }
+	p := task.Program{Grace: time.Hour}
+	err := p.Run(func(t *task.Task) error {
+		spawn(t, func(t *task.Task) error {
+			_ = waitOnly(t)
+			spawned, posted = task.Spawn(t, forever), task.Go(t.Loop(), forever)
+			group = task.WithGroup(t, func(_ *task.Task, g *task.Group) error {
+				g.Go(func(t *task.Task) error { return task.Sleep(t, time.Millisecond) })
+				return nil
+			})
+			return nil
+		})
+		return task.Yield(t)
+	})
+	if err != nil || group != nil || begun {
+		t.Fatalf("the program: %v; the group: %v; one began: %v", err, group, begun)
+	}
+	for what, f := range map[string]*rondo.Future[int]{"spawned": spawned, "posted": posted} {
+		if _, err := f.Wait(t.Context()); !errors.Is(err, task.ErrProgramEnded) {
+			t.Errorf("%s: error %v, want ErrProgramEnded", what, err)
+		}
+	}
+}

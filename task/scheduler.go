@@ -24,10 +24,12 @@ type scheduler struct {
 
 	idle     *worker // coroutines without a task
 	spots    *spot   // that are free, linked by next
+	free     int     // of them
 	idles    int
 	turn     uint32        // the turn of the loop in which
 	now      time.Duration // was read from its clock
 	idlers   []func()      // to be called when all tasks have ended
+	ending   bool          // cancelAll was called
 	stopping bool          // the engine no longer waits for anything
 	watch    *watchdog
 }
@@ -73,6 +75,9 @@ func (s *scheduler) start(f *fiber) {
 	if s.stopping {
 		f.runs.end(rondo.ErrEngineClosed)
 		return
+	}
+	if s.ending && f.group == nil {
+		f.scope.cancel(f, ErrProgramEnded) // it does not begin
 	}
 	s.ready(f)
 }
@@ -207,12 +212,19 @@ func (s *scheduler) stop() {
 	for f := s.live; f != nil; f = f.next {
 		f.pending = true
 		f.root().cancel(f, rondo.ErrEngineClosed)
+		for s := f.scope; s != nil; s = s.outer {
+			if s.shield { // as a context it does not end with those further out
+				s.cancel(f, rondo.ErrEngineClosed)
+			}
+		}
 		f.interrupt()
 	}
 }
 
-// cancelAll cancels every task, and resolves quiet when all have ended.
+// cancelAll cancels every task, and resolves quiet when all have ended. Tasks that those start as they clean up are cancelled too, but for the children
+// of groups: what a task waits for to clean up is waited for, and they are part of that.
 func (s *scheduler) cancelAll(quiet *rondo.Promise[struct{}]) {
+	s.ending = true
 	for f := s.live; f != nil; f = f.next {
 		f.root().cancel(f, ErrProgramEnded)
 	}
@@ -245,7 +257,7 @@ func (f *fiber) insist() error {
 func (f *fiber) kill() {
 	if on := f.worker.on; on != nil {
 		f.worker.on = nil
-		on.Abandon(errKilled)
+		f.worker.abandon(on, errKilled)
 	}
 	if f.insisted++; f.insisted > 2*maxInsisted {
 		runtime.Goexit()

@@ -116,7 +116,8 @@ func (s *scope) reason() error {
 func (s *scope) Done() <-chan struct{} { return s.std().Done() }
 
 // Err implements context.Context: context.DeadlineExceeded after a timeout, context.Canceled after anything else.
-// [context.Cause] gives the reason.
+// [context.Cause] gives the reason. Contexts that are made from a Task, by context.WithCancel and the like, know of no other end than by cancelling: after
+// a timeout of the task's their Err is context.Canceled, and again it is [context.Cause] that tells.
 func (s *scope) Err() error {
 	for ; s != nil; s = s.outer {
 		if o := s.state.Load(); o != nil {
@@ -132,7 +133,8 @@ func (s *scope) Err() error {
 	return nil
 }
 
-// Deadline implements context.Context: the time, by the loop's clock, at which the innermost timeout ends.
+// Deadline implements context.Context: the time, by the loop's clock, at which the first of the timeouts around this code ends,
+// but for those that a shield keeps out.
 func (s *scope) Deadline() (deadline time.Time, ok bool) {
 	for ; s != nil; s = s.outer {
 		if x := s.extra; x != nil && !x.deadline.IsZero() && (!ok || x.deadline.Before(deadline)) {
@@ -225,7 +227,7 @@ func (f *fiber) interrupt() {
 	if reason := f.deliver(); reason != nil {
 		on := w.on
 		w.on, w.woken = nil, reason
-		on.Abandon(reason)
+		w.abandon(on, reason)
 		f.sched.ready(f)
 	}
 }

@@ -33,6 +33,7 @@ func (s *Semaphore) Acquire(t *Task, n int) error {
 
 // TryAcquire takes n if so many are free and nobody waits.
 func (s *Semaphore) TryAcquire(n int) bool {
+	s.line.mustOwn("Semaphore.TryAcquire")
 	s.check(n)
 	if s.line.first != nil || s.free < n {
 		return false
@@ -50,6 +51,7 @@ func (s *Semaphore) check(n int) {
 // Release gives n back. It panics if that would be more than were taken, so that a mistake does not widen what the semaphore
 // is there to bound.
 func (s *Semaphore) Release(n int) {
+	s.line.mustOwn("Semaphore.Release")
 	if n < 0 || n > s.size-s.free {
 		panic(fmt.Sprintf("task: Release of %d of a semaphore of which %d are taken", n, s.size-s.free))
 	}
@@ -66,7 +68,10 @@ func (s *Semaphore) serve() {
 }
 
 // Free is how many can be had.
-func (s *Semaphore) Free() int { return s.free }
+func (s *Semaphore) Free() int {
+	s.line.mustOwn("Semaphore.Free")
+	return s.free
+}
 
 // left serves those behind one that wanted more than they do.
 func (s *Semaphore) left() { s.serve() }

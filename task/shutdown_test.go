@@ -241,3 +241,35 @@ func TestStartedAfterTheStop(t *testing.T) {
 		})
 	}
 }
+
+// The end of the engine is not kept from what is shielded: neither from its waits nor from its context, also if that began later.
+func TestShieldedContextEndsWithTheEngine(t *testing.T) {
+	e := newEngine(t, rondo.Config{})
+	type end struct{ wait, err, cause error }
+	var during, within, after end
+	look := func(t *task.Task) end {
+		err := task.Sleep(t, time.Hour)
+		return end{err, t.Err(), context.Cause(t)}
+	}
+	task.Go(e.Loop(), func(t *task.Task) (int, error) {
+		_ = task.Shielded(t, func(t *task.Task) error {
+			_ = t.Done()
+			_ = task.Shielded(t, func(t *task.Task) error {
+				return task.WithTimeout(t, time.Hour, func(t *task.Task) error { within = look(t); return nil })
+			})
+			during = look(t)
+			return nil
+		})
+		_ = task.Shielded(t, func(t *task.Task) error { after = look(t); return nil })
+		return 0, nil
+	})
+	on(t, e.Loop(), func() {})
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for what, got := range map[string]end{"during": during, "within": within, "after": after} {
+		if want := (end{rondo.ErrEngineClosed, context.Canceled, rondo.ErrEngineClosed}); got != want {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+}

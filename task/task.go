@@ -39,7 +39,7 @@ func (t *Task) SetName(name string) { t.fiber.name = &name }
 // Cancel cancels the task, or the block for which t was made, with a reason; nil is context.Canceled. It reports whether it
 // was in time: a task that has ended, or was cancelled before, is not cancelled again. Only on the loop.
 func (t *Task) Cancel(reason error) bool {
-	t.Loop().MustOwn("Task.Cancel", "Loop.Post to get onto the loop")
+	t.Loop().MustOwn("Task.Cancel", onto)
 	return t.cancel(t.fiber, reason)
 }
 
@@ -66,11 +66,13 @@ func Start[T any](l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	return b.promise.Future()
 }
 
-// GoContext is [Go] for a task that is cancelled, with the context's cause, when ctx ends, and that has ctx's values.
+// GoContext is [Go] for a task that is cancelled, with the context's cause, when ctx ends, and that has ctx's values and
+// deadline.
 func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, error)) *rondo.Future[T] {
 	b := newBody(l, fn)
 	x := b.task.set()
 	x.values = context.WithoutCancel(ctx)
+	x.deadline, _ = ctx.Deadline() // ctx itself sees to it
 	if ctx.Err() != nil {
 		b.task.cancel(&b.fiber, context.Cause(ctx)) // nobody else knows the task yet; it does not begin
 	} else {
@@ -131,6 +133,7 @@ type runnable interface {
 	run()
 	end(err error)
 	pc() uintptr
+	future() rondo.Awaitable
 }
 
 // run is called on the task's coroutine.
@@ -178,6 +181,8 @@ func (b *body[T]) settle(v T, err error) {
 	}
 	b.fn = nil
 }
+
+func (b *body[T]) future() rondo.Awaitable { return b.promise.Future() }
 
 func (b *body[T]) pc() uintptr {
 	if b.fn == nil {

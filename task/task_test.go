@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -262,4 +263,16 @@ func TestTasksAreOnTheLoop(t *testing.T) {
 		a, b := spawn(t, calls), spawn(t, func(t *task.Task) error { _ = task.Yield(t); return calls(t) })
 		return errors.Join(calls(t), join(t, a, b))
 	})
+}
+
+// A task that awaits itself would wait for ever: it is told so.
+func TestAwaitItself(t *testing.T) {
+	e := newEngine(t, rondo.Config{})
+	var f *rondo.Future[int]
+	on(t, e.Loop(), func() {
+		f = task.Start(e.Loop(), func(t *task.Task) (int, error) { return task.Await(t, f) })
+	})
+	if _, err := outcome(t, f); err == nil || !strings.Contains(err.Error(), "awaits its own future") {
+		t.Errorf("error %v, want one that says what is wrong", err)
+	}
 }

@@ -38,10 +38,13 @@ func (t *Task) limited(d time.Duration, fn func(t *Task) error) (reason, err err
 }
 
 // Shielded runs fn and keeps cancellations from it that come from without: they are delivered by the first wait after
-// it. The end of the engine is not kept from it. Use it for what must not be left half done, and bound it with a timeout.
+// it. The end of the engine is not kept from it, nor from its context. Use it for what must not be left half done, and bound it with a timeout.
 func Shielded(t *Task, fn func(t *Task) error) error {
 	inner := t.enter()
 	inner.shield = true
+	if f := inner.fiber; f.sched.stopping {
+		inner.cancel(f, rondo.ErrEngineClosed)
+	}
 	defer func() {
 		inner.leave()
 		inner.fiber.pending = true // there may be one; the next checkpoint looks

@@ -130,6 +130,11 @@ func TestTimeoutError(t *testing.T) {
 			if !errors.Is(context.Cause(t), context.DeadlineExceeded) {
 				return fmt.Errorf("the context's cause is %w", context.Cause(t))
 			}
+			derived, cancel := context.WithCancel(t)
+			defer cancel()
+			if derived.Err() != context.Canceled || !errors.Is(context.Cause(derived), context.DeadlineExceeded) { // as documented
+				return fmt.Errorf("a derived context's error is %w, its cause %w", derived.Err(), context.Cause(derived))
+			}
 			return err
 		})
 		return errors.Join(wantErr("WithTimeout", err, os.ErrDeadlineExceeded), t.Err(), task.Yield(t))
