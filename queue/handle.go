@@ -165,7 +165,10 @@ func (h Handle[T]) from(t *task.Task, o *op[T]) (v T, err error) {
 		return v, err
 	}
 	if o.withdrawn {
-		_ = t.Checkpoint() // o.err has delivered it
+		// The cancellation counts as delivered. If there has been one further out since, that one is what it takes.
+		if reason := t.Checkpoint(); reason != nil {
+			return v, reason
+		}
 	}
 	return o.item, o.err
 }
