@@ -138,6 +138,7 @@ func (h Handle[T]) from(t *task.Task, o *op[T]) (v T, err error) {
 	}
 	cancelled := t.Err() != nil // before: it cleans up, and what it waits for is waited for
 	answer := rondo.NewPromise[struct{}](t.Loop())
+	answer.SetCanceller(o)
 	o.answer = answer
 	if !h.queue.loop.PostRunner(o) {
 		return v, rondo.ErrEngineClosed

@@ -236,6 +236,35 @@ func TestHandleFromTimedOutThenCancelled(t *testing.T) {
 	}
 }
 
+// Lists say which queue of another loop a task waits for.
+func TestHandleFromIsNamed(t *testing.T) {
+	e := newEngine(t, 2)
+	here, there := e.Loops()[0], e.Loops()[1]
+	q := queue.New[int](here, 0)
+	named := make(chan struct{})
+	here.Post(func() {
+		q.SetName("jobs")
+		close(named)
+	})
+	<-named
+	for want, fn := range map[string]func(tk *task.Task) error{
+		"an item of queue jobs": func(tk *task.Task) error { _, err := q.Handle().GetFrom(tk); return err },
+		"room in queue jobs":    func(tk *task.Task) error { return q.Handle().PutFrom(tk, 1) },
+	} {
+		f := task.Go(there, func(tk *task.Task) (int, error) { return 0, fn(tk) })
+		parked(t, q, 1)
+		for _, i := range wait(t, task.List(there)) {
+			if i.Awaits != want {
+				t.Errorf("it waits for %q, want %q", i.Awaits, want)
+			}
+		}
+		there.Post(func() { f.Cancel(errEnough) })
+		if _, err := f.Wait(deadline(t)); !errors.Is(err, errEnough) {
+			t.Errorf("waiting for %s: %v", want, err)
+		}
+	}
+}
+
 // The call of a task whose own engine ends does not stay behind, to take an item that nobody gets.
 func TestHandleOtherEngineCloses(t *testing.T) {
 	for _, cleansUp := range []bool{false, true} {
