@@ -35,6 +35,12 @@ func (f *Future[T]) Done() bool {
 	return f.done
 }
 
+// Failed reports whether there is an error. Unlike Err it does not count as looking at it.
+func (f *Future[T]) Failed() bool {
+	f.loop.mustOwn("Future.Failed", "Future.Wait")
+	return f.done && f.err != nil
+}
+
 // Result returns the result, or ErrPending before there is one.
 func (f *Future[T]) Result() (T, error) {
 	f.loop.mustOwn("Future.Result", "Future.Wait")
@@ -57,6 +63,8 @@ func (f *Future[T]) complete() {
 	f.done = true
 	if f.err != nil {
 		f.guardError()
+	} else if f.report != nil && f.waiters.look() {
+		f.report.see() // that of an error within the result: see AsCompleted
 	}
 	f.canceller = nil
 	f.waiters.notify()

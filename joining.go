@@ -23,6 +23,7 @@ type member[T, U any] struct {
 	index  int
 }
 
+// newJoin makes a join. That it waits does not count as looking at the errors: it sees those that it hands out.
 func newJoin[T, U any](l *Loop, fs []*Future[T], came func(*join[T, U], int)) *join[T, U] {
 	l.mustOwn("a join of futures", "Loop.Post to get onto the loop")
 	j := &join[T, U]{fs: make([]*Future[T], len(fs)), members: make([]member[T, U], len(fs)), left: len(fs), came: came}
@@ -36,10 +37,13 @@ func newJoin[T, U any](l *Loop, fs []*Future[T], came func(*join[T, U], int)) *j
 	for i, f := range own {
 		m := &members[i]
 		m.join, m.index = j, i
-		m.waiter.Init(m)
+		m.waiter.InitBlind(m)
 		f.Watch(&m.waiter)
 		if j.reason != nil { // decided: this one, or an earlier one, was done already
 			m.waiter.Abandon(j.reason)
+			if f.done && IsOnly(f.err, j.reason) { // as if it had been cancelled
+				f.report.see()
+			}
 		}
 	}
 	return j
@@ -51,6 +55,13 @@ func (m *member[T, U]) FutureDone() {
 	j.left--
 	if j.reason == nil {
 		j.came(j, m.index)
+	}
+}
+
+// see notes that the errors of all, or those within their results, are handed out.
+func (j *join[T, U]) see() {
+	for _, f := range j.fs {
+		f.report.see()
 	}
 }
 

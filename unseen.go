@@ -26,7 +26,7 @@ type report struct {
 func (f *Future[T]) guardError() {
 	c, ok := f.canceller.(*cancelled)
 	switch {
-	case f.waited() || f.ignored:
+	case f.waiters.look() || f.ignored:
 		return
 	case ok && IsOnly(f.err, c.reason):
 		return

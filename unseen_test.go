@@ -66,6 +66,47 @@ func TestUnseenReported(t *testing.T) {
 			on(t, l, func() { rondo.Then(rondo.Resolved(l, 1), func(int) (int, error) { return 0, errTest }) })
 		}},
 		{"through a join", func() { on(t, l, func() { rondo.All(l, rondo.Rejected[int](l, errTest)) }) }},
+		{"told to the blind", func() {
+			on(t, l, func() {
+				p, n := rondo.NewPromise[int](l), new(notes)
+				n.waiter.InitBlind(n)
+				p.Future().Watch(&n.waiter)
+				p.RejectOnLoop(errTest)
+				n.waiter.InitBlind(n)
+				p.Future().Watch(&n.waiter)
+				if !p.Future().Failed() {
+					t.Error("it has not failed")
+				}
+			})
+		}},
+		{"the second error of All", func() {
+			on(t, l, func() { rondo.All(l, rondo.Rejected[int](l, errReason), rondo.Rejected[int](l, errTest)).Ignore() })
+		}},
+		{"the second that is done of First", func() {
+			on(t, l, func() { rondo.First(l, rondo.Resolved(l, 1), rondo.Rejected[int](l, errTest)) })
+		}},
+		{"AllSettled cancelled", func() {
+			on(t, l, func() {
+				rondo.AllSettled(l, rondo.Rejected[int](l, errTest), rondo.NewPromise[int](l).Future()).Cancel(errReason)
+			})
+		}},
+		{"AsCompleted, whose second outcome nobody takes", func() {
+			on(t, l, func() {
+				p := rondo.NewPromise[int](l)
+				completed, abandon := rondo.AsCompleted(l, rondo.Rejected[int](l, errReason), p.Future())
+				p.RejectOnLoop(errTest)
+				_, _ = completed[0].Result()
+				abandon(errReason)
+			})
+		}},
+		{"AsCompleted, cancelled", func() {
+			on(t, l, func() {
+				p := rondo.NewPromise[int](l)
+				completed, _ := rondo.AsCompleted(l, p.Future())
+				completed[0].Cancel(errReason)
+				p.RejectOnLoop(errTest)
+			})
+		}},
 		{"from another loop", func() { rondo.Transfer(rondo.Rejected[int](l, errTest), other) }},
 		{"cancelled, but for another reason", func() {
 			on(t, l, func() {
@@ -152,6 +193,24 @@ func TestUnseenNotReported(t *testing.T) {
 		{before | after, func(f *rondo.Future[int]) { rondo.Then(f, double).Ignore() }},
 		{before | after, func(f *rondo.Future[int]) { rondo.Then(rondo.Then(f, double), double).Cancel(errTest) }},
 		{before | after, func(f *rondo.Future[int]) { rondo.AllSettled(l, f) }},
+		{before | after, func(f *rondo.Future[int]) { rondo.All(l, f).Ignore() }},
+		{before | after, func(f *rondo.Future[int]) { rondo.All(l, f, f, rondo.Transfer(f, l)).Ignore() }},
+		{after, func(f *rondo.Future[int]) { rondo.All(l, f, rondo.Rejected[int](l, errTest)).Ignore() }},
+		{before | after, func(f *rondo.Future[int]) { rondo.First(l, f).Ignore() }},
+		{before | after, func(f *rondo.Future[int]) { rondo.FirstSuccess(l, f).Ignore() }},
+		{before | after, func(f *rondo.Future[int]) { rondo.FirstSuccess(l, f, rondo.Resolved(l, 1)) }},
+		{before | after, func(f *rondo.Future[int]) {
+			completed, _ := rondo.AsCompleted(l, f)
+			completed[0].OnDone(func(rondo.Outcome[int], error) {})
+		}},
+		{after, func(f *rondo.Future[int]) {
+			completed, _ := rondo.AsCompleted(l, f)
+			_, _ = completed[0].Result()
+		}},
+		{before | after, func(f *rondo.Future[int]) {
+			completed, _ := rondo.AsCompleted(l, f)
+			rondo.All(l, completed...)
+		}},
 		{before | after, func(f *rondo.Future[int]) { _, cancel := f.Context(t.Context()); t.Cleanup(cancel) }},
 		{before, func(f *rondo.Future[int]) { f.Cancel(errReason) }},
 	} {

@@ -5,6 +5,8 @@ type Awaitable interface {
 	// Loop is the loop that it belongs to. All but this is for code on that loop.
 	Loop() *Loop
 	Done() bool
+	// Failed reports whether it is done with an error. Unlike Err it does not count as looking.
+	Failed() bool
 	// Err is the error of one that has failed, ErrPending before it is done. To ask is to have looked.
 	Err() error
 	// Watch has w told when it is done; at once, from within Watch, if it is.
@@ -31,11 +33,15 @@ type Notified interface {
 type Waiter struct {
 	to         Notified
 	on         Awaitable // nil: none
+	blind      bool      // to be told is not to look at the error
 	next, prev *Waiter
 }
 
 // Init says whom to tell.
-func (w *Waiter) Init(to Notified) { w.to = to }
+func (w *Waiter) Init(to Notified) { w.to, w.blind = to, false }
+
+// InitBlind is Init for one who does not look at the error when told: if nobody else does either, it is reported.
+func (w *Waiter) InitBlind(to Notified) { w.to, w.blind = to, true }
 
 // Waiting reports whether there is a future that w waits for.
 func (w *Waiter) Waiting() bool { return w.on != nil }
@@ -75,14 +81,16 @@ func (w *Waiter) Abandon(reason error) bool {
 type waiterList struct{ first, last *Waiter }
 
 // Watch has w told when the future is done; at once, from within Watch, if it is. Whoever watches is taken
-// to look at the error. It panics if w waits already.
+// to look at the error, but for InitBlind. It panics if w waits already.
 func (f *Future[T]) Watch(w *Waiter) {
 	f.loop.mustOwn("Future.Watch", "Future.Wait")
 	if w.on != nil {
 		panic("rondo: this Waiter waits for another future")
 	}
 	if f.done {
-		f.report.see()
+		if !w.blind {
+			f.report.see()
+		}
 		w.to.FutureDone()
 		return
 	}
@@ -98,6 +106,15 @@ func (f *Future[T]) Watch(w *Waiter) {
 func (f *Future[T]) leave(w *Waiter) { f.waiters.remove(w) }
 
 func (f *Future[T]) waited() bool { return f.waiters.first != nil }
+
+// look reports whether one of them looks at what the future comes to.
+func (l *waiterList) look() bool {
+	w := l.first
+	for w != nil && w.blind {
+		w = w.next
+	}
+	return w != nil
+}
 
 func (l *waiterList) remove(w *Waiter) {
 	if w.prev == nil {

@@ -138,6 +138,7 @@ func (h Handle[T]) from(t *task.Task, o *op[T]) (v T, err error) {
 	}
 	cancelled := t.Err() != nil // before: it cleans up, and what it waits for is waited for
 	answer := rondo.NewPromise[struct{}](t.Loop())
+	answer.SetCanceller(o)
 	o.answer = answer
 	if !h.queue.loop.PostRunner(o) {
 		return v, rondo.ErrEngineClosed
@@ -165,7 +166,10 @@ func (h Handle[T]) from(t *task.Task, o *op[T]) (v T, err error) {
 		return v, err
 	}
 	if o.withdrawn {
-		_ = t.Checkpoint() // o.err has delivered it
+		// The cancellation counts as delivered. If there has been one further out since, that one is what it takes.
+		if reason := t.Checkpoint(); reason != nil {
+			return v, reason
+		}
 	}
 	return o.item, o.err
 }

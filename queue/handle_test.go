@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/queue"
@@ -203,6 +204,64 @@ func TestHandleFromTasks(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// A task that is cancelled as a whole while the other loop has yet to withdraw the call for a timeout hears of it.
+func TestHandleFromTimedOutThenCancelled(t *testing.T) {
+	e := newEngine(t, 2)
+	here, there := e.Loops()[0], e.Loops()[1]
+	q := queue.New[int](here, 1)
+	var self *task.Task
+	var got, next error
+	timedOut, cancelled := make(chan struct{}), make(chan struct{})
+	here.Post(func() { <-cancelled })
+	f := run(there, func(tk *task.Task) {
+		self = tk
+		got = task.WithTimeout(tk, time.Millisecond, func(tk *task.Task) error {
+			context.AfterFunc(tk, func() { close(timedOut) })
+			_, err := q.Handle().GetFrom(tk)
+			return err
+		})
+		next = task.Yield(tk)
+	})
+	<-timedOut
+	there.Post(func() {
+		self.Cancel(errEnough)
+		close(cancelled)
+	})
+	wait(t, f)
+	if !errors.Is(got, errEnough) || next != nil {
+		t.Errorf("got %v, then %v", got, next)
+	}
+}
+
+// Lists say which queue of another loop a task waits for.
+func TestHandleFromIsNamed(t *testing.T) {
+	e := newEngine(t, 2)
+	here, there := e.Loops()[0], e.Loops()[1]
+	q := queue.New[int](here, 0)
+	named := make(chan struct{})
+	here.Post(func() {
+		q.SetName("jobs")
+		close(named)
+	})
+	<-named
+	for want, fn := range map[string]func(tk *task.Task) error{
+		"an item of queue jobs": func(tk *task.Task) error { _, err := q.Handle().GetFrom(tk); return err },
+		"room in queue jobs":    func(tk *task.Task) error { return q.Handle().PutFrom(tk, 1) },
+	} {
+		f := task.Go(there, func(tk *task.Task) (int, error) { return 0, fn(tk) })
+		parked(t, q, 1)
+		for _, i := range wait(t, task.List(there)) {
+			if i.Awaits != want {
+				t.Errorf("it waits for %q, want %q", i.Awaits, want)
+			}
+		}
+		there.Post(func() { f.Cancel(errEnough) })
+		if _, err := f.Wait(deadline(t)); !errors.Is(err, errEnough) {
+			t.Errorf("waiting for %s: %v", want, err)
+		}
 	}
 }
 

@@ -76,11 +76,11 @@ func (w *waiter[T]) leave() {
 // Abandon implements task.Parking.
 func (w *waiter[T]) Abandon(error) { w.leave() }
 
-// String implements task.Parking.
+// String implements task.Parking. For a call of a Handle it may be asked on another loop.
 func (w *waiter[T]) String() string {
 	of := "a queue"
-	if w.queue.name != "" {
-		of = "queue " + w.queue.name
+	if name := w.queue.name.Load(); name != nil && *name != "" {
+		of = "queue " + *name
 	}
 	switch w.wants {
 	case forItem:

@@ -32,6 +32,14 @@ func (h Handle[T]) op(what verb) *op[T] {
 		o.queue, o.op = h.queue, o
 	}
 	o.verb = what
+	switch what {
+	case doPut, doTryPut:
+		o.wants = forRoom
+	case doJoin:
+		o.wants = forDone
+	default:
+		o.wants = forItem
+	}
 	return o
 }
 
@@ -81,6 +89,10 @@ func (o *op[T]) finish() {
 		o.done <- struct{}{}
 	}
 }
+
+// CancelFuture implements rondo.Canceller for answer, which the task that waits for it owns. Nobody cancels it but the end of the
+// task's engine: the task does not wait any more, and withdraws the call itself. As a Canceller, op also says what is waited for.
+func (o *op[T]) CancelFuture(reason error) { o.answer.RejectOnLoop(reason) }
 
 // withdraw says that the answer is not wanted any more, and why. Unless there is one by then that is the answer.
 func (o *op[T]) withdraw(reason error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/task"
@@ -43,7 +44,7 @@ type Queue[T any] struct {
 	undone int // items that were got and not reported done
 	free   *waiter[T]
 	frees  int
-	name   string
+	name   atomic.Pointer[string] // read by the loops of tasks that use a handle, too; nil: none
 
 	ops sync.Pool // of *op[T]
 }
@@ -81,7 +82,7 @@ func NewPriority[T any](l *rondo.Loop, capacity int, less func(a, b T) bool) *Qu
 // SetName gives the queue a name, which lists of tasks show: "an item of queue jobs".
 func (q *Queue[T]) SetName(name string) {
 	q.loop.MustOwn("Queue.SetName", "Loop.Post to get onto the loop")
-	q.name = name
+	q.name.Store(&name)
 }
 
 // Put puts v into the queue, and waits for room if there is none. It returns [ErrClosed] if the queue is closed, before or meanwhile, and the reason if the

@@ -63,7 +63,11 @@ func (s *Stream) put(p []byte) (int, error) {
 	if s.closed {
 		return 0, rondo.ErrClosed
 	}
-	return s.conn.Write(p)
+	n, err := s.conn.Write(p)
+	if err != nil {
+		s.lost = err // ConnectionLost will say the same, later
+	}
+	return n, err
 }
 
 // writeSlowly writes in pieces, in this task's turn.

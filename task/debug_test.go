@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -140,3 +141,47 @@ type ignorant struct{}
 
 func (ignorant) Abandon(error)  {}
 func (ignorant) String() string { return "something" }
+
+// Waiting for several is not looking at the errors of all.
+func TestUnseenErrorsOfSeveral(t *testing.T) {
+	failing := func(name string) func(*task.Task) (int, error) {
+		return func(*task.Task) (int, error) { return 0, errors.New(name) }
+	}
+	for name, fn := range map[string]func(t *task.Task, seen, unseen *rondo.Future[int]) error{
+		"wait": func(t *task.Task, seen, unseen *rondo.Future[int]) error {
+			done, _, err := task.Wait(t, task.AllCompleted, seen, unseen)
+			_ = done[0].Err()
+			return err
+		},
+		"wait for an error": func(t *task.Task, seen, unseen *rondo.Future[int]) error {
+			_, _, err := task.Wait(t, task.FirstError, unseen, seen)
+			_ = seen.Err()
+			return err
+		},
+		"gather": func(t *task.Task, seen, unseen *rondo.Future[int]) error {
+			settle(t)
+			if _, err := task.Gather(t, seen, unseen); err == nil {
+				return errors.New("no error")
+			}
+			return nil
+		},
+		"as completed": func(t *task.Task, seen, unseen *rondo.Future[int]) error {
+			for range task.AsCompleted(t, seen, unseen) {
+				break
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, rondo.Config{})
+			runOn(t, e.Loop(), func(t *task.Task) error {
+				return fn(t, task.Spawn(t, failing("the first")), task.Spawn(t, failing("the second")))
+			})
+			eventually(t, "reported", func() (ok bool) {
+				runtime.GC()
+				_, ok = e.log.take("the second")
+				return ok
+			})
+		})
+	}
+}

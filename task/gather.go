@@ -29,7 +29,8 @@ const (
 )
 
 // Wait waits for fs, which may be of different types but belong to t's loop, and returns those that are done and those that
-// are not, each in the order of fs. It does not fail when they do: look at their errors. The error is the
+// are not, each in the order of fs. It does not fail when they do: look at their errors, which it does
+// not. The error is the
 // reason if the task is cancelled meanwhile, or was before; those still pending are then cancelled unless somebody else waits for them.
 func Wait(t *Task, when When, fs ...rondo.Awaitable) (done, pending []rondo.Awaitable, err error) {
 	for _, a := range fs {
@@ -46,7 +47,7 @@ func Wait(t *Task, when When, fs ...rondo.Awaitable) (done, pending []rondo.Awai
 		for i, a := range fs {
 			m := &w.members[i]
 			m.all, m.future = w, a
-			m.waiter.Init(m)
+			m.waiter.InitBlind(m)
 			w.left++
 		}
 		for i, a := range fs {
@@ -100,7 +101,7 @@ func (s *several) enough() bool {
 func (o *one) FutureDone() {
 	s := o.all
 	s.left--
-	if s.when == FirstError && o.future.Err() != nil {
+	if s.when == FirstError && o.future.Failed() {
 		s.failed = true
 	}
 	if s.parked && s.enough() {
@@ -132,7 +133,8 @@ func (s *several) String() string {
 
 // AsCompleted waits for fs and gives what each comes to, in the order in which they do. If the task is cancelled
 // meanwhile, the last error is the reason, and those still pending are cancelled unless somebody else waits for
-// them; so they are when the loop over it ends early.
+// them; so they are when the loop over it ends early. An error that has come and was not given by then is reported unless somebody
+// else looks at it.
 func AsCompleted[T any](t *Task, fs ...*rondo.Future[T]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		completed, abandon := rondo.AsCompleted(t.Loop(), fs...)
