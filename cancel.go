@@ -48,7 +48,7 @@ func (p *Promise[T]) SetCanceller(c Canceller) {
 func (f *Future[T]) Cancel(reason error) bool {
 	f.loop.mustOwn("Future.Cancel", "Loop.Post to get onto the loop")
 	before := f.canceller
-	if _, ok := before.(*cancelled); ok || f.settled.Load() {
+	if _, ok := before.(*cancelled); ok || f.stage.Load() != isPending {
 		return false
 	}
 	if reason == nil {
@@ -59,7 +59,7 @@ func (f *Future[T]) Cancel(reason error) bool {
 		f.tell(before, reason)
 		return true
 	}
-	if f.settled.Swap(true) {
+	if !f.claim() {
 		return false // another goroutine was quicker: the result is on its way
 	}
 	f.canceller = &cancelled{reason: reason}
@@ -77,7 +77,7 @@ func (f *Future[T]) tell(c Canceller, reason error) {
 			return
 		}
 		err := &PanicError{Value: v, Stack: stack()}
-		if f.settled.Swap(true) {
+		if !f.claim() {
 			f.loop.reportCallback(err)
 			return
 		}

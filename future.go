@@ -21,10 +21,20 @@ type Future[T any] struct {
 	canceller Canceller // told of Cancel; then a *cancelled, if Cancel was called
 	report    *report   // what is to be said of an error that nobody looks at, if anything
 
-	settled atomic.Bool // somebody has given the result, which may be on its way to the loop
-	done    bool        // and it is here
-	ignored bool        // nobody needs to look at the error
+	stage   atomic.Uint32 // how far the result has come: see isPending
+	done    bool          // it is here
+	ignored bool          // nobody needs to look at the error
 }
+
+// The stages of a future, for any goroutine.
+const (
+	isPending = iota
+	isSettled // somebody has given the result, which may be on its way to the loop
+	isPublic  // it is here, and Wait may read it
+)
+
+// claim is for who gives the result: it reports whether nobody has before.
+func (f *Future[T]) claim() bool { return f.stage.CompareAndSwap(isPending, isSettled) }
 
 // Loop returns the loop that the future belongs to. Any goroutine may call it.
 func (f *Future[T]) Loop() *Loop { return f.loop }
@@ -67,6 +77,7 @@ func (f *Future[T]) complete() {
 		f.report.see() // that of an error within the result: see AsCompleted
 	}
 	f.canceller = nil
+	f.stage.Store(isPublic)
 	f.waiters.notify()
 }
 
@@ -103,7 +114,8 @@ func (f *Future[T]) Ignore() {
 
 // Wait blocks until the result is there or ctx ends. Any goroutine may call it, but on the future's
 // own loop it returns ErrOnLoop: there it would wait for itself. If the engine is closed before
-// there is a result it returns ErrEngineClosed. When ctx ends, it returns the context's cause; the future goes on.
+// there is a result it returns ErrEngineClosed. When ctx ends and there is no result
+// by then, it returns the context's cause; the future goes on.
 func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	var none T
 	if f.loop.onLoop() {
@@ -116,7 +128,10 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	case <-w.done:
 	case <-ctx.Done():
 		f.loop.add(runFunc(func() { w.waiter.Stop() })) // a wait that is given up leaves nothing behind
-		return none, context.Cause(ctx)
+		if f.stage.Load() != isPublic {
+			return none, context.Cause(ctx)
+		}
+		f.report.see()
 	case <-f.loop.over:
 		if !f.done { // nobody changes it any more
 			return none, ErrEngineClosed

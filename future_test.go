@@ -228,6 +228,36 @@ func TestWaitAndClose(t *testing.T) {
 	pending.Resolve(9) // has nobody to tell, and says so to nobody
 }
 
+// A result that is there when the context has ended is returned all the same, and its error looked at.
+func TestWaitWithEndedContext(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	l := e.Loop()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	done, failed := rondo.NewPromise[int](l), rondo.NewPromise[int](l)
+	done.Resolve(8)
+	failed.Reject(errTest)
+	on(t, l, func() {})
+	for range 100 {
+		for _, f := range []*rondo.Future[int]{done.Future(), rondo.Resolved(l, 8)} {
+			if v, err := f.Wait(ended); v != 8 || err != nil {
+				t.Fatalf("Wait says %d, %v", v, err)
+			}
+		}
+		for _, f := range []*rondo.Future[int]{failed.Future(), rondo.Rejected[int](l, errTest)} {
+			if _, err := f.Wait(ended); !errors.Is(err, errTest) {
+				t.Fatalf("Wait says %v", err)
+			}
+		}
+	}
+	on(t, l, func() {
+		if n := rondo.Waits(done.Future()); n != 0 {
+			t.Errorf("%d waits are kept", n)
+		}
+	})
+	collect(t, l)
+}
+
 // A wait that is given up leaves nothing behind.
 func TestWaitGivenUp(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})

@@ -37,7 +37,7 @@ func newJoin[T, U any](l *Loop, fs []*Future[T], came func(*join[T, U], int)) *j
 	for i, f := range own {
 		m := &members[i]
 		m.join, m.index = j, i
-		m.waiter.InitBlind(m)
+		m.waiter.Init(m)
 		f.Watch(&m.waiter)
 		if j.reason != nil { // decided: this one, or an earlier one, was done already
 			m.waiter.Abandon(j.reason)
@@ -57,6 +57,9 @@ func (m *member[T, U]) FutureDone() {
 		j.came(j, m.index)
 	}
 }
+
+// LooksAway implements Blind: the join sees to the errors that it hands out.
+func (*member[T, U]) LooksAway() {}
 
 // see notes that the errors of all, or those within their results, are handed out.
 func (j *join[T, U]) see() {

@@ -24,17 +24,17 @@ func (p *Promise[T]) Init(l *Loop) {
 // Resolved is a future that has the result v already. Any goroutine may call it.
 func Resolved[T any](l *Loop, v T) *Future[T] {
 	f := NewPromise[T](l).Future()
-	f.settled.Store(true)
 	f.value, f.done = v, true
+	f.stage.Store(isPublic)
 	return f
 }
 
 // Rejected is a future that has failed already. Any goroutine may call it. It panics if err is nil.
 func Rejected[T any](l *Loop, err error) *Future[T] {
 	f := NewPromise[T](l).Future()
-	f.settled.Store(true)
 	f.err, f.done = mustErr(err), true
 	f.guardError()
+	f.stage.Store(isPublic)
 	return f
 }
 
@@ -61,7 +61,7 @@ func (p *Promise[T]) Reject(err error) bool {
 // settle gives the result from any goroutine. The error was first given at that place; nil is here.
 func (p *Promise[T]) settle(v T, err error, at *trace) bool {
 	f := &p.future
-	if f.settled.Swap(true) {
+	if !f.claim() {
 		return false
 	}
 	f.value, f.err = v, err
@@ -94,7 +94,7 @@ func (p *Promise[T]) RejectOnLoop(err error) bool {
 	f := &p.future
 	f.loop.mustOwn("Promise.RejectOnLoop", "Promise.Reject")
 	var at *trace
-	if _, ok := f.canceller.(*cancelled); !ok && !f.settled.Load() {
+	if _, ok := f.canceller.(*cancelled); !ok && f.stage.Load() == isPending {
 		at = newTrace()
 	}
 	var none T
@@ -104,7 +104,7 @@ func (p *Promise[T]) RejectOnLoop(err error) bool {
 // settleOnLoop gives the result on the loop. The error was first given at that place, if that is known.
 func (p *Promise[T]) settleOnLoop(v T, err error, at *trace) bool {
 	f := &p.future
-	if f.settled.Swap(true) {
+	if !f.claim() {
 		return false
 	}
 	f.value, f.err = v, err

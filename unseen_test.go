@@ -37,6 +37,11 @@ type loopError struct{ future *rondo.Future[int] }
 
 func (*loopError) Error() string { return "a loop" }
 
+// blindNotes do not look.
+type blindNotes struct{ notes }
+
+func (*blindNotes) LooksAway() {}
+
 // What is reported, with a place in this file.
 func TestUnseenReported(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Loops: 2})
@@ -68,11 +73,11 @@ func TestUnseenReported(t *testing.T) {
 		{"through a join", func() { on(t, l, func() { rondo.All(l, rondo.Rejected[int](l, errTest)) }) }},
 		{"told to the blind", func() {
 			on(t, l, func() {
-				p, n := rondo.NewPromise[int](l), new(notes)
-				n.waiter.InitBlind(n)
+				p, n := rondo.NewPromise[int](l), new(blindNotes)
+				n.waiter.Init(n)
 				p.Future().Watch(&n.waiter)
 				p.RejectOnLoop(errTest)
-				n.waiter.InitBlind(n)
+				n.waiter.Init(n)
 				p.Future().Watch(&n.waiter)
 				if !p.Future().Failed() {
 					t.Error("it has not failed")

@@ -27,21 +27,30 @@ type Notified interface {
 	FutureDone()
 }
 
+// Blind is a Notified that does not look at the error when told: if nobody else does either, it is reported.
+type Blind interface {
+	Notified
+	// LooksAway is never called.
+	LooksAway()
+}
+
 // Waiter waits for one future at a time, again and again, and costs no allocation: it is what OnDone, tasks and
 // joins are made of. It is kept within the struct that it tells. The zero Waiter waits for nothing, and needs
 // Init. Only code on the future's loop may use it.
 type Waiter struct {
 	to         Notified
 	on         Awaitable // nil: none
-	blind      bool      // to be told is not to look at the error
 	next, prev *Waiter
 }
 
 // Init says whom to tell.
-func (w *Waiter) Init(to Notified) { w.to, w.blind = to, false }
+func (w *Waiter) Init(to Notified) { w.to = to }
 
-// InitBlind is Init for one who does not look at the error when told: if nobody else does either, it is reported.
-func (w *Waiter) InitBlind(to Notified) { w.to, w.blind = to, true }
+// blind reports whether to be told is not to look.
+func (w *Waiter) blind() bool {
+	_, ok := w.to.(Blind)
+	return ok
+}
 
 // Waiting reports whether there is a future that w waits for.
 func (w *Waiter) Waiting() bool { return w.on != nil }
@@ -81,14 +90,14 @@ func (w *Waiter) Abandon(reason error) bool {
 type waiterList struct{ first, last *Waiter }
 
 // Watch has w told when the future is done; at once, from within Watch, if it is. Whoever watches is taken
-// to look at the error, but for InitBlind. It panics if w waits already.
+// to look at the error, but for a [Blind]. It panics if w waits already.
 func (f *Future[T]) Watch(w *Waiter) {
 	f.loop.mustOwn("Future.Watch", "Future.Wait")
 	if w.on != nil {
 		panic("rondo: this Waiter waits for another future")
 	}
 	if f.done {
-		if !w.blind {
+		if f.report != nil && !w.blind() {
 			f.report.see()
 		}
 		w.to.FutureDone()
@@ -110,7 +119,7 @@ func (f *Future[T]) waited() bool { return f.waiters.first != nil }
 // look reports whether one of them looks at what the future comes to.
 func (l *waiterList) look() bool {
 	w := l.first
-	for w != nil && w.blind {
+	for w != nil && w.blind() {
 		w = w.next
 	}
 	return w != nil

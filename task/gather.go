@@ -47,7 +47,7 @@ func Wait(t *Task, when When, fs ...rondo.Awaitable) (done, pending []rondo.Awai
 		for i, a := range fs {
 			m := &w.members[i]
 			m.all, m.future = w, a
-			m.waiter.InitBlind(m)
+			m.waiter.Init(m)
 			w.left++
 		}
 		for i, a := range fs {
@@ -109,6 +109,9 @@ func (o *one) FutureDone() {
 		s.task.Unpark()
 	}
 }
+
+// LooksAway implements rondo.Blind: our caller looks.
+func (*one) LooksAway() {}
 
 // Abandon implements Parking.
 func (s *several) Abandon(reason error) {
