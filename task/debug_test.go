@@ -115,7 +115,8 @@ func TestForeignGoroutine(t *testing.T) {
 	} {
 		task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, wait(t) })
 	}
-	on(t, e.Loop(), func() {})
+	on(t, e.Loop(), func() {}) // in the turn in which they begin,
+	on(t, e.Loop(), func() {}) // and in one after that
 	for what, call := range map[string]func(){
 		"Event.Set": event.Set, "Event.Clear": event.Clear, "Event.IsSet": func() { event.IsSet() },
 		"Lock.TryLock": func() { lock.TryLock() }, "Lock.Unlock": lock.Unlock, "Lock.Locked": func() { lock.Locked() },
