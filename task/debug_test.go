@@ -167,7 +167,7 @@ func TestUnseenErrorsOfSeveral(t *testing.T) {
 			return nil
 		},
 		"as completed": func(t *task.Task, seen, unseen *rondo.Future[int]) error {
-			for range task.AsCompleted(t, seen, unseen) {
+			for range task.AsCompleted(t, seen, unseen) { //nolint:errcheck // not to look is what this is about
 				break
 			}
 			return nil

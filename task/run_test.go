@@ -5,8 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -36,27 +34,6 @@ func TestRun(t *testing.T) {
 	}
 	if err := (task.Program{Engine: rondo.Config{Loops: -1}}).Run(waitOnly); err == nil {
 		t.Error("a bad configuration was taken")
-	}
-}
-
-// A signal cancels the program's task, which may clean up.
-func TestRunSignal(t *testing.T) {
-	p := task.Program{Signals: []os.Signal{syscall.SIGUSR1}}
-	cleaned := false
-	err := p.Run(func(t *task.Task) error {
-		if name := t.Name(); !strings.Contains(name, "TestRunSignal") {
-			return errors.New("the task is called " + name)
-		}
-		if err := syscall.Kill(syscall.Getpid(), syscall.SIGUSR1); err != nil {
-			return err
-		}
-		_, err := wait(t)
-		cleaned = task.Sleep(t, time.Millisecond) == nil
-		return err
-	})
-	var s *task.SignalError
-	if !errors.As(err, &s) || s.Signal != syscall.SIGUSR1 || !cleaned {
-		t.Errorf("error %v, cleaned up: %v", err, cleaned)
 	}
 }
 
