@@ -36,7 +36,7 @@ func (f *fiber) await(a rondo.Awaitable) error {
 	if a.Done() {
 		return nil
 	}
-	if a == f.runs.future() {
+	if f.runs.owns(a) {
 		return errAwaitsItself
 	}
 	a.Watch(&f.worker.waiter)

@@ -133,7 +133,7 @@ type runnable interface {
 	run()
 	end(err error)
 	pc() uintptr
-	future() rondo.Awaitable
+	owns(a rondo.Awaitable) bool
 }
 
 // run is called on the task's coroutine.
@@ -182,7 +182,11 @@ func (b *body[T]) settle(v T, err error) {
 	b.fn = nil
 }
 
-func (b *body[T]) future() rondo.Awaitable { return b.promise.Future() }
+// owns reports whether a is the task's own future.
+func (b *body[T]) owns(a rondo.Awaitable) bool {
+	f, ok := a.(*rondo.Future[T])
+	return ok && f == b.promise.Future()
+}
 
 func (b *body[T]) pc() uintptr {
 	if b.fn == nil {
