@@ -217,7 +217,7 @@ func TestAbandonPanics(t *testing.T) {
 	var told [3]error
 	others := []func(t *task.Task) error{waitOnly, park, waitOnly}
 	for i, fn := range others {
-		start(func(t *task.Task) error { told[i] = fn(t); return told[i] }).Ignore()
+		start(func(t *task.Task) error { told[i] = fn(t); return told[i] })
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
