@@ -12,35 +12,25 @@ import (
 // waits for it (see [Shield]). If both come in the same turn of the loop, what came first counts, and the cancellation, if it was the
 // second, is delivered by the next wait. A future may belong to another loop. The task's own would never be done: that is an error at once.
 func Await[T any](t *Task, f *rondo.Future[T]) (T, error) {
-	if !t.fiber.pending && f.Loop() == t.fiber.sched.loop && f.Done() {
-		return f.Result()
+	var none T
+	fb := t.fiber
+	if f.Loop() != fb.sched.loop {
+		f = rondo.Transfer(f, fb.sched.loop)
 	}
-	return await(t, f)
-}
-
-func await[T any](t *Task, f *rondo.Future[T]) (T, error) {
-	f = rondo.Transfer(f, t.Loop())
-	if reason := t.fiber.await(f); reason != nil {
-		var none T
+	if reason := fb.checkpoint(); reason != nil {
+		abandon(f, &fb.worker.waiter, reason)
 		return none, reason
 	}
+	if !f.Done() {
+		if b, ok := fb.runs.(*body[T]); ok && b.promise.Future() == f {
+			return none, errAwaitsItself
+		}
+		f.Watch(&fb.worker.waiter)
+		if reason := fb.wait((*awaiting)(fb.worker)); reason != nil {
+			return none, reason
+		}
+	}
 	return f.Result()
-}
-
-// await waits until f, which belongs to the task's loop, is done.
-func (f *fiber) await(a rondo.Awaitable) error {
-	if reason := f.checkpoint(); reason != nil {
-		abandon(a, &f.worker.waiter, reason)
-		return reason
-	}
-	if a.Done() {
-		return nil
-	}
-	if f.runs.owns(a) {
-		return errAwaitsItself
-	}
-	a.Watch(&f.worker.waiter)
-	return f.park((*awaiting)(f.worker))
 }
 
 var errAwaitsItself = errors.New("task: a task awaits its own future, which is done when the task has ended, so never")
@@ -77,7 +67,7 @@ func Sleep(t *Task, d time.Duration) error {
 		w.alarm = &alarm{wake: func() { w.fiber.unpark() }}
 	}
 	w.alarm.timer = f.sched.loop.After(d, w.alarm.wake)
-	return f.park(w.alarm)
+	return f.wait(w.alarm)
 }
 
 // alarm is what wakes the tasks of one coroutine that sleep.
@@ -95,4 +85,4 @@ func (a *alarm) String() string { return "sleep" }
 // Yield lets the other tasks that are ready run, and the loop look after the network now and then, before the task
 // goes on: a task that computes for long calls it once a millisecond or so. It returns nil, or the reason if the task was
 // cancelled.
-func Yield(t *Task) error { return t.fiber.suspend(true) }
+func Yield(t *Task) error { return t.fiber.wait(nil) }

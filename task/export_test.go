@@ -13,3 +13,6 @@ func Spots(l *rondo.Loop) int {
 	}
 	return n
 }
+
+// Blocking is for tests.
+var Blocking = blocking

@@ -8,21 +8,19 @@ import (
 	"github.com/rondo-go/rondo"
 )
 
-// fiber is a task as the scheduler sees it: what there is of it while it is not running. All of it belongs to the loop.
+// fiber is a task as the scheduler sees it, until it ends; then it is the next task's. All of it belongs to the loop.
 type fiber struct {
-	sched    *scheduler // nil until it is on the loop
-	worker   *worker    // the coroutine it runs on; nil before and after
-	place    int32      // in group
-	insisted int16      // waits since its engine has stopped
-	pending  bool       // some scope has a cancellation to deliver
-	runs     runnable
-	scope    *scope // the innermost
-	group    *Group // whose child it is; nil if none
+	sched   *scheduler // always the same
+	worker  *worker    // the coroutine it runs on; nil before and after
+	runs    runnable
+	scope   *scope // the innermost
+	group   *Group // whose child it is; nil if none
+	place   int32  // in group
+	pending bool   // some scope has a cancellation to deliver
 
-	next, prev *fiber  // in scheduler.live
-	behind     *fiber  // in scheduler.first
-	name       *string // given by SetName
-	id, parent uint64
+	next, prev *fiber // in scheduler.live
+	behind     *fiber // in scheduler.first, or in scheduler.spare
+	id, parent uint64 // id is zero when there is no task
 }
 
 // Parking is what a task waits for, as those see it who build things to wait for: see [Task.Park].
@@ -38,24 +36,7 @@ type Parking interface {
 // Park stops the task until somebody calls Unpark. It returns nil then, or, if the task is cancelled before that, the reason, and on has been told
 // by Abandon. A cancellation that waits to be delivered is returned at once, without a call of Abandon. It is what locks,
 // queues and streams are made of: a program that has those needs it rarely.
-func (t *Task) Park(on Parking) error {
-	f := t.fiber
-	if reason := f.checkpoint(); reason != nil {
-		return reason
-	}
-	// What follows is park and suspend, for this is what runs most. Each call between a task's code and the switch costs: its
-	// return is mispredicted when the task goes on, and its frame is a cache line more.
-	w, s := f.worker, f.sched
-	w.on, w.since = on, s.clock()
-	if !w.nested && s.first != nil && s.left > 0 {
-		_ = f.suspend(false)
-	} else if !w.yield(struct{}{}) {
-		f.kill()
-	}
-	reason := w.woken
-	w.woken = nil
-	return reason
-}
+func (t *Task) Park(on Parking) error { return t.fiber.wait(on) }
 
 // Checkpoint returns the reason if a cancellation waits to be delivered, which it then is, and nil otherwise. It does not wait. Functions that may
 // or may not have to wait begin with it, so that a task which never has to can be cancelled too.
@@ -63,20 +44,23 @@ func (t *Task) Checkpoint() error { return t.fiber.checkpoint() }
 
 // Unpark lets a task go on that waits in Park: it is what ends the wait, so it must be called once for each Park that was not
 // abandoned. The task runs later in the present turn of the loop. Only on the loop.
-func (t *Task) Unpark() { t.fiber.unpark() }
+func (t *Task) Unpark() {
+	t.Loop().MustOwn("Task.Unpark", onto)
+	t.parked().unpark()
+}
 
 // Resume is Unpark for a callback of the loop's: if no task is running the task goes on at once, and Resume returns when it waits again
 // or has ended. What it writes to the connection whose callback that is then goes out with the callback, and what was
 // just received is still in the processor's cache.
 func (t *Task) Resume() {
-	f := t.fiber
+	t.Loop().MustOwn("Task.Resume", onto)
+	f := t.parked()
 	s := f.sched
-	s.loop.MustOwn("Task.Resume", onto)
 	if s.running != nil || s.active || s.first != nil {
 		f.unpark()
 		return
 	}
-	f.wake()
+	f.worker.on = nil
 	s.left = 0 // it alone
 	s.resume(f)
 }
@@ -84,45 +68,41 @@ func (t *Task) Resume() {
 // onto is what is to be used instead of calls that are only for the loop.
 const onto = "Loop.Post to get onto the loop"
 
-func (f *fiber) park(on Parking) error {
-	w := f.worker
-	w.on, w.since = on, f.sched.clock()
-	_ = f.suspend(false)
-	reason := w.woken
-	w.woken = nil
-	return reason
+func (t *Task) parked() *fiber {
+	if f := t.fiber; t.live() && f.worker != nil && f.worker.on != nil {
+		return f
+	}
+	panic("task: Unpark of a task that is not parked")
 }
 
+// unpark ends the wait that the task is in.
 func (f *fiber) unpark() {
-	f.sched.loop.MustOwn("Task.Unpark", onto)
-	f.wake()
+	f.worker.on = nil
 	f.sched.ready(f)
 }
 
-// wake ends the wait that the task is in.
-func (f *fiber) wake() {
-	if f.worker == nil || f.worker.on == nil {
-		panic("task: Unpark of a task that is not parked")
-	}
-	f.worker.on = nil
-}
-
-// suspend stops the coroutine until the scheduler resumes it. A task that the loop has resumed does not give up its
-// place on the processor at once: as long as others are ready it resumes them itself, which saves half of the switches, and if
-// its own turn comes meanwhile it needs none at all.
+// wait stops the task until somebody lets it go on: then it is nil, or the reason if the task was cancelled, and on has been told. If
+// there is nothing to wait for, on is nil, the task yields: it is ready itself, behind those that are.
 //
-// One that yields is ready itself, behind those that are. (It is done here because each call between a task and the
-// switch costs some nanoseconds: see Park.) The error is a cancellation, and only it is told.
-func (f *fiber) suspend(yields bool) error {
+// A task that the loop has resumed does not give up its place on the processor at once: as long as others are ready it resumes them
+// itself, which saves half of the switches, and if its own turn comes meanwhile it needs none at all.
+//
+// All this is one function because each call between a task's code and the switch costs: its return is mispredicted when the task goes
+// on, and its frame is a cache line more.
+func (f *fiber) wait(on Parking) error {
 	s, w := f.sched, f.worker
-	if yields {
-		if reason := f.checkpoint(); reason != nil {
+	if (f.pending || s.running != f) && (w == nil || !w.deaf) {
+		if reason := f.look(); reason != nil {
 			return reason
 		}
+	}
+	if on == nil {
 		if s.first == nil || s.haveWorkedEnough() {
 			s.left = 0 // it is the loop's turn
 		}
 		s.ready(f)
+	} else {
+		w.on, w.since = on, s.clock()
 	}
 	for {
 		var next *fiber
@@ -138,12 +118,15 @@ func (f *fiber) suspend(yields bool) error {
 			}
 			break
 		}
-		n := next.worker
-		if n == nil || s.watch != nil {
+		if s.watch != nil {
 			s.resume(next)
 			continue
 		}
 		// This is resume, without another call between here and the switch.
+		n := next.worker
+		if n == nil {
+			n = s.begin(next)
+		}
 		n.nested, s.running = true, next
 		n.next()
 		s.running = f
@@ -151,23 +134,27 @@ func (f *fiber) suspend(yields bool) error {
 			go n.stop()
 		}
 	}
-	if yields {
+	if on == nil {
 		return f.checkpoint()
 	}
-	return nil
+	reason := w.woken
+	w.woken = nil
+	return reason
 }
 
 // worker is a coroutine that runs one task after the other.
 type worker struct {
-	next   func() (struct{}, bool)
-	yield  func(struct{}) bool
-	fiber  *fiber        // the task that it runs; nil while it is idle
-	on     Parking       // what it waits for; nil: it does not
-	woken  error         // what the wait returns
-	since  time.Duration // when the wait began, on the loop's clock, as of the turn
-	nested bool          // resumed by another task, and not by the loop
-	exited bool          // by runtime.Goexit
-	deaf   bool          // the wait is not interrupted: a cancellation waits for the next one
+	next     func() (struct{}, bool)
+	yield    func(struct{}) bool
+	fiber    *fiber        // the task that it runs; nil while it is idle
+	on       Parking       // what it waits for; nil: it does not
+	woken    error         // what the wait returns
+	since    time.Duration // when the wait began, on the loop's clock, as of the turn
+	nested   bool          // resumed by another task, and not by the loop
+	exited   bool          // by runtime.Goexit
+	deaf     bool          // the wait is not interrupted: a cancellation waits for the next one
+	stage    stage         // of the task
+	insisted int16         // waits that the task has begun since its engine has stopped
 
 	sched     *scheduler
 	stop      func()
@@ -176,6 +163,15 @@ type worker struct {
 	alarm     *alarm  // made when it is needed
 	goroutine *string // its number, for the watchdog; nil without one
 }
+
+// stage is how far a coroutine is with its task.
+type stage uint8
+
+const (
+	calling  stage = iota // its function
+	settling              // its future, and telling others of the end
+	finished
+)
 
 // FutureDone implements rondo.Notified.
 func (w *worker) FutureDone() { w.fiber.unpark() }
@@ -199,41 +195,59 @@ func (w *worker) work(yield func(struct{}) bool) {
 	}
 	for {
 		w.runOne()
-		w.fiber.worker, w.fiber = nil, nil
+		w.drop()
 		if !w.sched.keep(w) || !yield(struct{}{}) {
 			return
 		}
 	}
 }
 
-// runOne runs one task. It deals with runtime.Goexit, which would end whoever has resumed this coroutine as well: it
-// stays here, in the midst of its end, until the scheduler has a goroutine to spare for that.
-func (w *worker) runOne() {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		if p := recover(); p != nil {
-			w.blame(untold, p)
-			return
-		}
-		w.exited = true
-		w.endExited()
-		w.fiber.worker, w.fiber = nil, nil
-		w.yield(struct{}{})
-	}()
-	w.fiber.runs.run()
-	returned = true
+// drop parts with the task, which has ended.
+func (w *worker) drop() {
+	f := w.fiber
+	f.worker, w.fiber = nil, nil
+	w.sched.recycle(f)
 }
 
-func (w *worker) endExited() {
+// runOne runs one task, to its end.
+func (w *worker) runOne() {
+	w.stage, w.insisted = calling, 0
+	defer w.recover()
+	w.fiber.runs.run(w)
+	w.stage = finished
+}
+
+// recover deals with the end of a task whose function has not returned, and with runtime.Goexit, which would end whoever has resumed this coroutine as
+// well: it stays here, in the midst of its end, until the scheduler has a goroutine to spare for that.
+func (w *worker) recover() {
+	if w.stage == finished {
+		return
+	}
+	p := recover()
+	switch {
+	case w.stage == settling && p != nil:
+		w.blame(untold, p)
+	case w.stage == calling && p != nil:
+		w.fail(panicError(p))
+	case w.stage == calling:
+		w.fail(errGoexit)
+	}
+	if p == nil {
+		w.exited = true
+		w.drop()
+		w.yield(struct{}{})
+	}
+}
+
+// fail ends the task with an error that its function has not returned.
+func (w *worker) fail(err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.blame(untold, p)
 		}
 	}()
-	w.fiber.runs.end(errGoexit)
+	w.stage = settling
+	w.fiber.runs.end(err)
 }
 
 // abandon tells what the task has waited for that it does not any more. That may be anybody's code, and the task must go on, and others be

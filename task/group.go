@@ -89,7 +89,8 @@ func (g *Group) finish() {
 			break
 		}
 		g.waiting = true
-		reason = f.park(g)
+		reason = f.wait(g)
+		g.waiting = false
 	}
 	g.closed = true
 }
@@ -137,17 +138,20 @@ func goIn[T any](g *Group, entry uintptr, fn func(t *Task) (T, error)) *rondo.Fu
 	}
 	b := newBody(l, fn)
 	b.promise.Future().Ignore() // the group looks at it
-	b.fiber.parent = g.task.fiber.id
-	b.fiber.group, b.fiber.place = g, int32(len(g.children))
 	x := b.task.set()
 	x.values, x.entry = context.WithoutCancel(g.task), entry
 	x.deadline, _ = g.task.Deadline() // the group is told then, and tells its children
-	g.children = append(g.children, &b.fiber)
-	g.task.fiber.sched.start(&b.fiber)
+	g.task.fiber.sched.start(&b.task, b, g.task.id, g)
 	if g.reason != nil {
-		b.task.cancel(&b.fiber, g.reason)
+		b.CancelFuture(g.reason)
 	}
 	return b.promise.Future()
+}
+
+// add is called when a child starts.
+func (g *Group) add(f *fiber) {
+	f.group, f.place = g, int32(len(g.children))
+	g.children = append(g.children, f)
 }
 
 // Len is the number of children that have not ended. Only on the loop.

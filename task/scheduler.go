@@ -22,10 +22,14 @@ type scheduler struct {
 	count  int
 	lastID uint64
 
+	names map[*fiber]string // given by SetName
+
 	idle     *worker // coroutines without a task
-	spots    *spot   // that are free, linked by next
-	free     int     // of them
 	idles    int
+	spare    *fiber // without a task, linked by behind
+	spares   int
+	spots    *spot         // that are free, linked by next
+	free     int           // of them
 	turn     uint32        // the turn of the loop in which
 	now      time.Duration // was read from its clock
 	idlers   []func()      // to be called when all tasks have ended
@@ -41,7 +45,7 @@ const (
 	// compute, and nobody knows for how long.
 	batchTime   = 500 * time.Microsecond
 	yieldsATime = 16
-	// Coroutines that are kept for the next tasks: some 3 MB.
+	// Coroutines and fibers that are kept for the next tasks: some 3 MB.
 	maxIdle = 1024
 	// Waits that a task may begin after its engine has stopped, each of which fails at once. It is ended then, by a panic; and if it
 	// recovers from as many of these, by runtime.Goexit.
@@ -51,7 +55,7 @@ const (
 var schedulers = rondo.NewLocal(newScheduler)
 
 func newScheduler(l *rondo.Loop) *scheduler {
-	s := &scheduler{loop: l, stopping: l.Stopping(), turn: l.Turn() - 1}
+	s := &scheduler{loop: l, stopping: l.Stopping(), turn: l.Turn() - 1, names: map[*fiber]string{}}
 	s.stage = l.NewStage(s.batch)
 	if l.Debug() {
 		s.watch = newWatchdog(l)
@@ -61,10 +65,21 @@ func newScheduler(l *rondo.Loop) *scheduler {
 	return s
 }
 
-// start makes a task one of this loop's.
-func (s *scheduler) start(f *fiber) {
+// start makes t, which runs r, a task of this loop's. Its parent's number is zero if there is none; so is its group.
+func (s *scheduler) start(t *Task, r runnable, parent uint64, g *Group) {
+	f := s.spare
+	if f != nil {
+		s.spare, f.behind = f.behind, nil
+		s.spares--
+	} else {
+		f = &fiber{sched: s}
+	}
 	s.lastID++
-	f.sched, f.id = s, s.lastID
+	t.fiber, t.id = f, s.lastID
+	f.id, f.parent, f.runs, f.scope, f.pending = t.id, parent, r, &t.scope, t.pending
+	if g != nil {
+		g.add(f)
+	}
 	if f.next = s.live; f.next != nil {
 		f.next.prev = f
 	}
@@ -73,7 +88,7 @@ func (s *scheduler) start(f *fiber) {
 		s.loop.Hold()
 	}
 	if s.stopping {
-		f.runs.end(rondo.ErrEngineClosed)
+		r.end(rondo.ErrEngineClosed)
 		return
 	}
 	if s.ending && f.group == nil {
@@ -104,6 +119,20 @@ func (f *fiber) ended(err error) {
 	if f.group != nil {
 		f.group.ended(f, err)
 	}
+}
+
+// recycle keeps the fiber of a task that has ended, and of which nobody else knows now, for another.
+func (s *scheduler) recycle(f *fiber) {
+	f.id = 0
+	if len(s.names) > 0 {
+		delete(s.names, f)
+	}
+	if s.spares >= maxIdle || s.stopping {
+		return
+	}
+	f.runs, f.scope, f.group = nil, nil, nil
+	f.behind, s.spare = s.spare, f
+	s.spares++
 }
 
 // ready has a task resumed in its turn.
@@ -149,8 +178,7 @@ func (s *scheduler) batch() {
 func (s *scheduler) resume(f *fiber) {
 	w := f.worker
 	if w == nil {
-		w = s.worker()
-		w.fiber, f.worker = f, w
+		w = s.begin(f)
 	}
 	before := s.running
 	w.nested = before != nil
@@ -168,14 +196,16 @@ func (s *scheduler) resume(f *fiber) {
 	}
 }
 
-// worker is a coroutine without a task.
-func (s *scheduler) worker() *worker {
+// begin gives a task the coroutine that it will run on.
+func (s *scheduler) begin(f *fiber) *worker {
 	w := s.idle
 	if w == nil {
-		return newWorker(s)
+		w = newWorker(s)
+	} else {
+		s.idle, w.idle = w.idle, nil
+		s.idles--
 	}
-	s.idle, w.idle = w.idle, nil
-	s.idles--
+	w.fiber, f.worker = f, w
 	return w
 }
 
@@ -245,8 +275,8 @@ func Len(l *rondo.Loop) int { return schedulers.On(l).count }
 
 // insist is what every wait that begins then returns. A task that goes on all the same is ended.
 func (f *fiber) insist() error {
-	if f.insisted < maxInsisted {
-		f.insisted++
+	if w := f.worker; w.insisted < maxInsisted {
+		w.insisted++
 		return rondo.ErrEngineClosed
 	}
 	f.kill()
@@ -255,11 +285,12 @@ func (f *fiber) insist() error {
 
 // kill ends the task, by which it is called. What it waits for, if it does, is told, lest the task be found there later.
 func (f *fiber) kill() {
-	if on := f.worker.on; on != nil {
-		f.worker.on = nil
-		f.worker.abandon(on, errKilled)
+	w := f.worker
+	if on := w.on; on != nil {
+		w.on = nil
+		w.abandon(on, errKilled)
 	}
-	if f.insisted++; f.insisted > 2*maxInsisted {
+	if w.insisted++; w.insisted > 2*maxInsisted {
 		runtime.Goexit()
 	}
 	panic(errKilled)

@@ -72,7 +72,7 @@ func (s *scope) std() context.Context {
 	return c
 }
 
-// cancel cancels the scope. It reports whether it was not over yet.
+// cancel cancels the scope, which is one of f's, if that is not nil: the task is not on the loop yet. It reports whether it was not over yet.
 func (s *scope) cancel(f *fiber, reason error) bool {
 	if s.state.Load() != nil {
 		return false
@@ -80,9 +80,12 @@ func (s *scope) cancel(f *fiber, reason error) bool {
 	if reason == nil {
 		reason = context.Canceled
 	}
-	s.pending, f.pending = true, true
+	s.pending = true
 	s.finish(&outcome{reason})
-	f.interrupt()
+	if f != nil {
+		f.pending = true
+		f.interrupt()
+	}
 	return true
 }
 
@@ -153,7 +156,8 @@ func (s *scope) Value(key any) any { return s.std().Value(key) }
 // enter begins a block within the task.
 func (t *Task) enter() *Task {
 	f := t.fiber
-	inner := &Task{fiber: f}
+	f.mustRun()
+	inner := &Task{fiber: f, id: t.id}
 	inner.outer = f.scope
 	f.scope = &inner.scope
 	return inner
@@ -167,13 +171,26 @@ func (t *Task) leave() {
 
 // checkpoint is the beginning of every wait: a cancellation that came while the task was not waiting is delivered here.
 func (f *fiber) checkpoint() error {
-	if !f.pending {
+	if !f.pending && f.sched.running == f {
 		return nil
 	}
+	return f.look()
+}
+
+// look is what checkpoint and wait need only rarely.
+func (f *fiber) look() error {
+	f.mustRun()
 	if f.sched.stopping {
 		return f.insist()
 	}
 	return f.deliver()
+}
+
+// mustRun panics if another task is running, or none.
+func (f *fiber) mustRun() {
+	if s := f.sched; s.running != f && !s.stopping { // tasks that go on after that are not resumed by the scheduler
+		panic("task: a task was to wait that is not running: each waits with the Task that its own function was given")
+	}
 }
 
 // deliver takes the outermost cancellation that has not been delivered; those further in are part of it.

@@ -17,7 +17,8 @@ import (
 // Within [WithTimeout], [WithGroup] and the like, the function gets a Task of its own, which is the same task and ends, as a
 // context, with that block.
 type Task struct {
-	fiber *fiber
+	fiber *fiber // nil until it is on the loop; another task's once it has ended: see live
+	id    uint64
 	scope
 }
 
@@ -28,13 +29,26 @@ func (t *Task) Loop() *rondo.Loop { return t.fiber.sched.loop }
 func (t *Task) Engine() *rondo.Engine { return t.Loop().Engine() }
 
 // ID is the task's number in [List]: it counts the tasks of a loop, from 1. Any goroutine may call it.
-func (t *Task) ID() uint64 { return t.fiber.id }
+func (t *Task) ID() uint64 { return t.id }
 
-// Name is what [List] calls the task: what SetName has said, or else its function's name. Only on the loop.
-func (t *Task) Name() string { return t.fiber.title() }
+// Name is what [List] calls the task: what SetName has said, or else its function's name; empty once the task has ended. Only on
+// the loop.
+func (t *Task) Name() string {
+	if !t.live() {
+		return ""
+	}
+	return t.fiber.title()
+}
 
 // SetName gives the task a name. Only on the loop.
-func (t *Task) SetName(name string) { t.fiber.name = &name }
+func (t *Task) SetName(name string) {
+	if t.live() {
+		t.fiber.sched.names[t.fiber] = name
+	}
+}
+
+// live reports whether the task has not ended.
+func (t *Task) live() bool { return t.fiber.id == t.id }
 
 // Cancel cancels the task, or the block for which t was made, with a reason; nil is context.Canceled. It reports whether it
 // was in time: a task that has ended, or was cancelled before, is not cancelled again. Only on the loop.
@@ -74,10 +88,10 @@ func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, e
 	x.values = context.WithoutCancel(ctx)
 	x.deadline, _ = ctx.Deadline() // ctx itself sees to it
 	if ctx.Err() != nil {
-		b.task.cancel(&b.fiber, context.Cause(ctx)) // nobody else knows the task yet; it does not begin
+		b.task.cancel(nil, context.Cause(ctx)) // nobody else knows the task yet; it does not begin
 	} else {
 		x.left = context.AfterFunc(ctx, func() {
-			l.Post(func() { b.task.cancel(&b.fiber, context.Cause(ctx)) })
+			l.Post(func() { b.CancelFuture(context.Cause(ctx)) })
 		})
 	}
 	if !l.PostRunner(b) {
@@ -92,16 +106,16 @@ func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, e
 // Spawn starts a task on t's loop. It begins once t waits. It does not end with t: for tasks that must not
 // outlive the block that starts them see [WithGroup].
 func Spawn[T any](t *Task, fn func(t *Task) (T, error)) *rondo.Future[T] {
-	b := newBody(t.Loop(), fn)
-	b.fiber.parent = t.fiber.id
-	t.fiber.sched.start(&b.fiber)
+	s := t.fiber.sched
+	b := newBody(s.loop, fn)
+	s.start(&b.task, b, t.id, nil)
 	return b.promise.Future()
 }
 
-// body is a task with the function that it runs and the promise of what that returns: all of it in one piece.
+// body is what may be known of a task after its end, and the function that it runs: all of it in one piece. What only the
+// scheduler knows is its fiber.
 type body[T any] struct {
 	task    Task
-	fiber   fiber
 	promise rondo.Promise[T]
 	fn      func(*Task) (T, error)
 }
@@ -113,47 +127,40 @@ func newBody[T any](l *rondo.Loop, fn func(t *Task) (T, error)) *body[T] {
 	b := &body[T]{fn: fn}
 	b.promise.Init(l)
 	b.promise.SetCanceller(b)
-	b.fiber.runs = b
-	b.fiber.scope = &b.task.scope
-	b.task.fiber = &b.fiber
 	return b
 }
 
 // Run implements rondo.Runner: Go's call has reached the loop.
-func (b *body[T]) Run(l *rondo.Loop) { schedulers.On(l).start(&b.fiber) }
+func (b *body[T]) Run(l *rondo.Loop) { schedulers.On(l).start(&b.task, b, 0, nil) }
 
 // CancelFuture implements rondo.Canceller.
-func (b *body[T]) CancelFuture(reason error) { b.task.cancel(&b.fiber, reason) }
+func (b *body[T]) CancelFuture(reason error) { b.task.cancel(b.task.fiber, reason) }
 
 // String implements fmt.Stringer.
-func (b *body[T]) String() string { return fmt.Sprintf("task %d %s", b.fiber.id, b.fiber.title()) }
+func (b *body[T]) String() string {
+	if b.task.fiber == nil {
+		return "a task on its way to the loop, " + functionName(b.pc())
+	}
+	return fmt.Sprintf("task %d %s", b.task.id, b.task.Name())
+}
 
 // runnable is a body of any type.
 type runnable interface {
-	run()
+	run(w *worker)
 	end(err error)
 	pc() uintptr
-	owns(a rondo.Awaitable) bool
 }
 
-// run is called on the task's coroutine.
-func (b *body[T]) run() {
-	if reason := b.fiber.checkpoint(); reason != nil { // cancelled before it began
+// run is called on the task's coroutine, w, which deals with panics.
+func (b *body[T]) run(w *worker) {
+	if reason := w.fiber.checkpoint(); reason != nil { // cancelled before it began
+		w.stage = settling
 		b.end(reason)
 		return
 	}
-	v, err := b.call1()
+	v, err := b.fn(&b.task)
+	w.stage = settling
 	b.settle(v, err)
-}
-
-// call1 calls the function.
-func (b *body[T]) call1() (v T, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicError(p)
-		}
-	}()
-	return b.fn(&b.task)
 }
 
 func panicError(v any) error {
@@ -170,7 +177,7 @@ func (b *body[T]) end(err error) {
 
 func (b *body[T]) settle(v T, err error) {
 	b.task.close()
-	b.fiber.ended(err)
+	b.task.fiber.ended(err)
 	if err != nil {
 		if reason := b.task.reason(); reason != nil && rondo.IsOnly(err, reason) {
 			b.promise.Future().Ignore() // who has cancelled it knows
@@ -180,12 +187,6 @@ func (b *body[T]) settle(v T, err error) {
 		b.promise.ResolveOnLoop(v)
 	}
 	b.fn = nil
-}
-
-// owns reports whether a is the task's own future.
-func (b *body[T]) owns(a rondo.Awaitable) bool {
-	f, ok := a.(*rondo.Future[T])
-	return ok && f == b.promise.Future()
 }
 
 func (b *body[T]) pc() uintptr {
@@ -200,10 +201,14 @@ func (b *body[T]) pc() uintptr {
 
 // title is the task's name.
 func (f *fiber) title() string {
-	if f.name != nil {
-		return *f.name
+	if name, ok := f.sched.names[f]; ok {
+		return name
 	}
-	if fn := runtime.FuncForPC(f.runs.pc()); fn != nil {
+	return functionName(f.runs.pc())
+}
+
+func functionName(pc uintptr) string {
+	if fn := runtime.FuncForPC(pc); fn != nil {
 		return fn.Name()
 	}
 	return "task"

@@ -22,6 +22,8 @@ type watchdog struct {
 	at   place // what runs now; the zero place: nothing
 	seen place // what ran when the dog last looked
 	told bool  // about seen
+
+	stack string // of seen, if it was waiting then; the dog's own
 }
 
 // place is one stretch of a task, from resume to suspend.
@@ -30,7 +32,8 @@ type place struct {
 	turn      uint64
 }
 
-// watchPeriod is how often the dog looks; a task must have been in one place for two looks.
+// watchPeriod is how often the dog looks. A task must be in one place for three looks, and wait in the same call at the last two: the dog
+// stops the world to look, and what happens to wait for that, or for a system call that ends, is not what it is after.
 const watchPeriod = 50 * time.Millisecond
 
 func newWatchdog(l *rondo.Loop) *watchdog {
@@ -80,7 +83,7 @@ func (d *watchdog) look() {
 	d.mu.Lock()
 	at, before := d.at, d.seen
 	if at != before {
-		d.seen, d.told = at, false
+		d.seen, d.told, d.stack = at, false, ""
 	}
 	told := d.told
 	d.mu.Unlock()
@@ -89,6 +92,11 @@ func (d *watchdog) look() {
 	}
 	stack, state := goroutine(at.goroutine)
 	if !blocking(state) {
+		stack = ""
+	}
+	_, calls, _ := strings.Cut(stack, "\n") // the first line says for how long
+	if again := calls == d.stack; calls == "" || !again {
+		d.stack = calls
 		return
 	}
 	d.mu.Lock()
@@ -102,13 +110,15 @@ func (d *watchdog) look() {
 	}
 }
 
-// blocking reports whether a goroutine in that state waits for something. One that is preempted is "runnable".
+// blocking reports whether a goroutine in that state waits for something that its program has asked for: the runtime has it wait
+// for purposes of its own, too. ("semacquire" is such a state, sync's have names of their own.)
 func blocking(state string) bool {
-	switch state {
-	case "", "running", "runnable", "coroutine", "copystack", "preempted", "idle", "dead":
-		return false
+	for _, prefix := range []string{"chan ", "select", "sync.", "sleep", "IO wait", "syscall"} {
+		if strings.HasPrefix(state, prefix) {
+			return true
+		}
 	}
-	return !strings.HasPrefix(state, "GC ")
+	return false
 }
 
 // goroutine finds the stack of one goroutine and what it is doing, in the runtime's words.
