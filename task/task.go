@@ -16,6 +16,8 @@ import (
 //
 // Within [WithTimeout], [WithGroup] and the like, the function gets a Task of its own, which is the same task and ends, as a
 // context, with that block.
+//
+// A function waits with the Task that it was given. To wait with another's, as a child does that uses the t of the function around it, is a mistake and panics.
 type Task struct {
 	fiber *fiber // nil until it is on the loop; another task's once it has ended: see live
 	id    uint64
