@@ -12,7 +12,8 @@ func (f *Future[T]) Chan() <-chan Outcome[T] {
 	f.loop.mustOwn("Future.Chan", "Future.Wait")
 	ch := make(chan Outcome[T], 1)
 	sent := false
-	stop := context.AfterFunc(f.loop.engine.ctx, func() {
+	stop := f.loop.engine.world.AfterFunc(f.loop.engine.ctx, func() {
+		f.loop.engine.block(f.loop.over)
 		<-f.loop.over
 		if !sent { // nobody changes it any more
 			ch <- Outcome[T]{Err: ErrEngineClosed}
@@ -39,19 +40,34 @@ func FromChan[T any](l *Loop, ch <-chan T) *Future[T] {
 		close(given)
 		p.RejectOnLoop(reason)
 	})
-	go func() {
-		select {
-		case v, ok := <-ch:
-			if ok {
-				p.Resolve(v)
-			} else {
-				p.Reject(ErrChanClosed)
+	e := l.engine
+	e.world.Go(func() {
+		var v T
+		var ok, received bool
+		e.world.Block(func() bool {
+			select {
+			case v, ok = <-ch:
+				received = true
+			default:
 			}
-		case <-given:
-		case <-l.engine.ctx.Done():
-			p.Reject(ErrEngineClosed)
+			return received || closed(given) || closed(e.ctx.Done())
+		})
+		if !received {
+			select {
+			case v, ok = <-ch:
+			case <-given:
+				return
+			case <-e.ctx.Done():
+				p.Reject(ErrEngineClosed)
+				return
+			}
 		}
-	}()
+		if ok {
+			p.Resolve(v)
+		} else {
+			p.Reject(ErrChanClosed)
+		}
+	})
 	return p.Future()
 }
 
@@ -77,8 +93,8 @@ func (f *Future[T]) Context(parent context.Context) (ctx context.Context, cancel
 	ctx, end := context.WithCancelCause(parent)
 	c := &futureContext{future: f, end: end}
 	c.waiter.Init(c)
-	stopEngine := context.AfterFunc(f.loop.engine.ctx, func() { end(ErrEngineClosed) })
-	stop := context.AfterFunc(ctx, func() {
+	stopEngine := f.loop.engine.world.AfterFunc(f.loop.engine.ctx, func() { end(ErrEngineClosed) })
+	stop := f.loop.engine.world.AfterFunc(ctx, func() {
 		stopEngine()
 		f.loop.Post(func() { c.waiter.Stop() })
 	})

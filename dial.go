@@ -24,7 +24,7 @@ type Dialer struct {
 	// to the operating system.
 	LocalAddr net.Addr
 
-	// Resolver looks names up. Nil means net.DefaultResolver.
+	// Resolver looks names up. Nil means net.DefaultResolver, or the names of a simulation.
 	Resolver *net.Resolver
 
 	// Loop is the loop that the connection will belong to. Nil means the one with the fewest.
@@ -110,7 +110,7 @@ func (d *dial) start(ctx context.Context) {
 	// The table of watchers is where a shutdown finds the attempt.
 	d.token = d.loop.watchers.put(d)
 	d.fd = -1
-	d.unwatch = context.AfterFunc(ctx, func() {
+	d.unwatch = d.loop.engine.world.AfterFunc(ctx, func() {
 		d.loop.Post(func() { d.finish(nil, context.Cause(ctx)) })
 	})
 	if d.cfg.Timeout > 0 {
@@ -126,9 +126,9 @@ func (d *dial) start(ctx context.Context) {
 		d.next()
 	default:
 		err := d.loop.engine.submit(&d.loop.engine.lookups, func(work context.Context) {
-			stop := context.AfterFunc(work, d.cancel)
+			stop := d.loop.engine.world.AfterFunc(work, d.cancel)
 			defer stop()
-			addrs, err := resolve(ctx, d.cfg.Resolver, d.network, d.address)
+			addrs, err := resolve(ctx, d.resolver(), d.network, d.address)
 			if err != nil && ctx.Err() != nil {
 				err = context.Cause(ctx) // of which the resolver's error tells only half
 			}
@@ -388,11 +388,21 @@ func suits(network string, ip netip.Addr) bool {
 	return network == "tcp" || v4 == (network == "tcp4")
 }
 
-// resolve looks up the host and the port of address. It blocks.
-func resolve(ctx context.Context, r *net.Resolver, network, address string) ([]net.Addr, error) {
-	if r == nil {
-		r = net.DefaultResolver
+// resolver looks names up: a [net.Resolver], or the engine's world.
+type resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	LookupPort(ctx context.Context, network, service string) (int, error)
+}
+
+func (d *dial) resolver() resolver {
+	if r := d.cfg.Resolver; r != nil {
+		return r
 	}
+	return d.loop.engine.world
+}
+
+// resolve looks up the host and the port of address. It blocks.
+func resolve(ctx context.Context, r resolver, network, address string) ([]net.Addr, error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // Config says how an engine is built. The zero Config is a good one.
@@ -104,6 +104,7 @@ func (c Config) withDefaults() (Config, error) {
 // Engine is a set of loops, and what they share. Any goroutine may call its methods.
 type Engine struct {
 	config Config
+	world  world.World
 	all    []*Loop
 	loops  sync.WaitGroup // their goroutines
 
@@ -131,21 +132,30 @@ const (
 
 // New starts an engine. It serves until Shutdown or Close.
 func New(config Config) (*Engine, error) {
-	return newEngine(config, poller.Open)
-}
-
-// newEngine is where a test, or a simulation, puts its own world in place of the system's.
-func newEngine(config Config, open func(name string) (poller.Poller, error)) (*Engine, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{config: config, idle: make(chan struct{}), done: make(chan struct{})}
+	return newEngine(config, world.System(config.Poller))
+}
+
+// NewIn is New in another world than the operating system's: it is what package sim is made of. Config.Poller then means nothing.
+func NewIn(w world.World, config Config) (*Engine, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return newEngine(config, w)
+}
+
+// newEngine is New for a configuration that is complete.
+func newEngine(config Config, w world.World) (*Engine, error) {
+	e := &Engine{config: config, world: w, idle: make(chan struct{}), done: make(chan struct{})}
 	e.executor.limit, e.lookups.limit = config.MaxBlocking, lookupLimit
 	e.open.Store(1)
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	for i := range config.Loops {
-		p, err := open(config.Poller)
+		p, err := w.Open()
 		if err != nil {
 			for _, l := range e.all {
 				_ = l.poller.Shut()
@@ -156,7 +166,7 @@ func newEngine(config Config, open func(name string) (poller.Poller, error)) (*E
 	}
 	for _, l := range e.all {
 		e.loops.Add(1)
-		go l.run()
+		w.Go(l.run)
 	}
 	return e, nil
 }
@@ -231,6 +241,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		}
 		e.release()
 	})
+	e.block(e.idle, ctx.Done())
 	var err error
 	select {
 	case <-e.idle:
@@ -264,10 +275,28 @@ func (e *Engine) stop() {
 		for _, l := range e.all {
 			l.Post(l.stop)
 		}
+		for _, l := range e.all {
+			e.block(l.over)
+		}
 		e.loops.Wait()
 		close(e.done)
 	})
+	e.block(e.done)
 	<-e.done
+}
+
+// block is called before a goroutine waits for one of several channels that are only ever closed; nil is none.
+func (e *Engine) block(until ...<-chan struct{}) {
+	e.world.Block(func() bool { return slices.ContainsFunc(until, closed) })
+}
+
+func closed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
 }
 
 // onLoop reports whether the caller is on any of the loops.

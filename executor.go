@@ -41,7 +41,7 @@ func (e *Engine) submit(x *executor, fn func(ctx context.Context)) error {
 	case x.workers < x.limit:
 		x.workers++
 		e.open.Add(1) // before it can end
-		go e.work(x, fn)
+		e.world.Go(func() { e.work(x, fn) })
 	case len(x.queue) >= e.config.MaxQueued:
 		return ErrExecutorFull
 	default:
@@ -58,7 +58,7 @@ func (e *Engine) work(x *executor, fn func(context.Context)) {
 			return
 		}
 		if fn = x.next(); fn != nil {
-			go e.work(x, fn)
+			e.world.Go(func() { e.work(x, fn) })
 		}
 	}()
 	for fn != nil {

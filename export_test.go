@@ -4,12 +4,24 @@ import (
 	"net"
 
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // NewOver is New with a world of the test's own.
 func NewOver(config Config, open func(name string) (poller.Poller, error)) (*Engine, error) {
-	return newEngine(config, open)
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return newEngine(config, testWorld{world.System(config.Poller), open})
 }
+
+type testWorld struct {
+	world.System
+	open func(name string) (poller.Poller, error)
+}
+
+func (w testWorld) Open() (poller.Poller, error) { return w.open(string(w.System)) }
 
 // Slot is the place in its loop's table that the connection was kept in.
 func (h Handle) Slot() uint32 { return h.token.index() }

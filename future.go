@@ -124,6 +124,7 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	w := &wait{done: make(chan struct{})}
 	w.waiter.Init(w)
 	f.loop.add(runFunc(func() { f.Watch(&w.waiter) }))
+	f.loop.engine.block(w.done, ctx.Done(), f.loop.over)
 	select {
 	case <-w.done:
 	case <-ctx.Done():

@@ -189,11 +189,13 @@ func (ln *Listener) each(do func(*acceptor) error) error {
 		case onLoop && a.loop.onLoop():
 			err = do(a)
 		case !a.loop.Post(func() { done <- a.doFor(onLoop, do) }):
+			ln.engine.block(a.loop.over)
 			<-a.loop.over
 			a.abandon()
 			err = ErrEngineClosed
 		case onLoop: // loops never wait for each other
 		default:
+			ln.engine.world.Block(func() bool { return len(done) > 0 })
 			err = <-done
 		}
 		failed = cmp.Or(failed, err)

@@ -112,9 +112,13 @@ func (l *Loop) run() {
 	// runtime.Goexit in a callback (t.FailNow does it) ends this goroutine and must not end the loop.
 	returned := false
 	defer func() {
-		if !returned {
+		switch {
+		case returned:
+		case l.engine.world.Gone():
+			l.call(&l.hooks.end)
+		default:
 			l.blame(errGoexit)
-			go l.run()
+			l.engine.world.Go(l.run)
 		}
 	}()
 	l.debug.adopt()

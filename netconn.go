@@ -23,7 +23,7 @@ const netBuffer = 64 << 10
 // the methods CloseWrite and SetLinger too, as a net.TCPConn has. While the engine shuts down it stays
 // open until it is closed or the time is up.
 func NetConn(c *Conn) net.Conn {
-	n := newNetConn()
+	n := newNetConn(c.loop.engine)
 	c.SetProtocol(n)
 	n.ConnectionMade(c)
 	c.ResumeReading()
@@ -41,34 +41,34 @@ type netConn struct {
 	conn   *Conn
 	paused bool // the loop has enough to write
 
-	mu        sync.Mutex
-	changed   sync.Cond // something below has
-	loop      *Loop     // nil until the connection is made
-	local     net.Addr
-	remote    net.Addr
-	in        []byte // received, not Read
-	out       []byte // written, not taken by the loop
-	posted    bool   // the loop has been asked to come
-	full      bool   // reading is paused
-	finish    bool   // CloseWrite was called
-	closed    bool   // Close was called
-	abort     bool   // SetLinger(0) was: Close resets
-	lost      error  // the connection has ended, or its incoming direction (io.EOF)
-	dead      error  // why it has ended altogether
-	read      deadline
-	write     deadline
-	writeTurn sync.Mutex // one Write at a time, so that none is torn apart
+	mu      sync.Mutex
+	changed cond  // something below has
+	loop    *Loop // nil until the connection is made
+	local   net.Addr
+	remote  net.Addr
+	in      []byte // received, not Read
+	out     []byte // written, not taken by the loop
+	posted  bool   // the loop has been asked to come
+	full    bool   // reading is paused
+	finish  bool   // CloseWrite was called
+	closed  bool   // Close was called
+	abort   bool   // SetLinger(0) was: Close resets
+	lost    error  // the connection has ended, or its incoming direction (io.EOF)
+	dead    error  // why it has ended altogether
+	read    deadline
+	write   deadline
+	writing bool // a Write is under way: one at a time, so that none is torn apart
 }
 
-func newNetConn() *netConn {
+func newNetConn(e *Engine) *netConn {
 	n := new(netConn)
-	n.changed.L = &n.mu
+	n.changed.init(e, &n.mu)
 	return n
 }
 
 // wake tells the goroutines that wait, and has the loop let them run.
 func (n *netConn) wake() {
-	n.changed.Broadcast()
+	n.changed.broadcast()
 	if n.conn != nil {
 		n.conn.loop.woke = true
 	}
@@ -219,16 +219,22 @@ func (n *netConn) Read(p []byte) (int, error) {
 		case n.lost != nil:
 			return 0, n.opError("read", n.lost)
 		}
-		n.changed.Wait()
+		n.changed.wait()
 	}
 }
 
 // Write implements net.Conn.
 func (n *netConn) Write(p []byte) (int, error) {
-	n.writeTurn.Lock()
-	defer n.writeTurn.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for n.writing {
+		n.changed.wait()
+	}
+	n.writing = true
+	defer func() {
+		n.writing = false
+		n.changed.broadcast()
+	}()
 	written := 0
 	for {
 		switch {
@@ -249,7 +255,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 			n.ask()
 			continue
 		}
-		n.changed.Wait()
+		n.changed.wait()
 	}
 }
 
@@ -261,7 +267,7 @@ func (n *netConn) CloseWrite() error {
 		return n.opError("close", net.ErrClosed)
 	}
 	n.finish = true
-	n.changed.Broadcast()
+	n.changed.broadcast()
 	n.ask()
 	return nil
 }
@@ -275,7 +281,7 @@ func (n *netConn) Close() error {
 	}
 	n.closed = true
 	n.in = nil
-	n.changed.Broadcast()
+	n.changed.broadcast()
 	n.ask()
 	return nil
 }
@@ -307,7 +313,7 @@ func (n *netConn) setDeadlines(t time.Time, ds ...*deadline) error {
 			n.ask()
 		}
 	}
-	n.changed.Broadcast()
+	n.changed.broadcast()
 	return nil
 }
 
@@ -384,7 +390,7 @@ func (e *Engine) DialContext(ctx context.Context, network, address string) (net.
 func (cfg Dialer) DialContext(ctx context.Context, e *Engine, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	n := newNetConn()
+	n := newNetConn(e)
 	dial := cfg.Dial(ctx, e, network, address, n)
 	if _, err := dial.Wait(ctx); err != nil {
 		dial.loop.Post(dial.Ignore)           // who has ended ctx knows why it will fail

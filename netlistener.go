@@ -10,7 +10,7 @@ type netListener struct {
 	*Listener
 
 	mu      sync.Mutex
-	arrived sync.Cond
+	arrived cond
 	queue   []*netConn
 	closed  bool
 }
@@ -30,10 +30,10 @@ func (cfg ListenConfig) ListenNet(e *Engine, network, address string) (net.Liste
 	}
 	ln.waiting.limit = maxWaiting
 	nl := &netListener{Listener: ln}
-	nl.arrived.L = &nl.mu
+	nl.arrived.init(e, &nl.mu)
 	ln.OnClose(nl.end)
 	if err := ln.Serve(func() Protocol {
-		n := newNetConn()
+		n := newNetConn(e)
 		n.made = nl.add
 		return n
 	}); err != nil {
@@ -50,7 +50,7 @@ func (nl *netListener) add(n *netConn) {
 		return
 	}
 	nl.queue = append(nl.queue, n)
-	nl.arrived.Signal()
+	nl.arrived.signal()
 	n.conn.loop.woke = true
 }
 
@@ -59,7 +59,7 @@ func (nl *netListener) Accept() (net.Conn, error) {
 	nl.mu.Lock()
 	defer nl.mu.Unlock()
 	for len(nl.queue) == 0 && !nl.closed {
-		nl.arrived.Wait()
+		nl.arrived.wait()
 	}
 	if nl.closed {
 		return nil, &net.OpError{Op: "accept", Net: nl.Addr().Network(), Addr: nl.Addr(), Err: net.ErrClosed}
@@ -93,5 +93,5 @@ func (nl *netListener) end() {
 		_ = n.Close()
 	}
 	nl.queue = nil
-	nl.arrived.Broadcast()
+	nl.arrived.broadcast()
 }

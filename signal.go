@@ -2,10 +2,7 @@ package rondo
 
 import (
 	"os"
-	"os/signal"
-	"reflect"
 	"slices"
-	"sync"
 	"sync/atomic"
 )
 
@@ -46,14 +43,7 @@ func (l *Loop) OnSignal(sig os.Signal, fn func(os.Signal)) (remove func()) {
 }
 
 // hasEnded reports whether the loop has, so that nobody is on it any more.
-func (l *Loop) hasEnded() bool {
-	select {
-	case <-l.over:
-		return true
-	default:
-		return false
-	}
-}
+func (l *Loop) hasEnded() bool { return closed(l.over) }
 
 var loopSignals = NewLocal(func(l *Loop) *signals {
 	s := &signals{loop: l}
@@ -65,16 +55,13 @@ var loopSignals = NewLocal(func(l *Loop) *signals {
 type signals struct {
 	loop    *Loop
 	sources []*signalSource
-	quit    chan struct{}  // ends the goroutine that listens to sources; nil if there is none
-	running sync.WaitGroup // those goroutines
 }
 
-// signalSource is one signal. Its channel is its own and has room for one: package signal drops what a channel has no room
-// for, and what it drops here is what has come already. (It cannot forget one of several signals of a channel either.)
+// signalSource is one signal.
 type signalSource struct {
 	loop    *Loop
 	sig     os.Signal
-	ch      chan os.Signal
+	forget  func()      // ends the listening
 	posted  atomic.Bool // on its way to the loop
 	hearers []*signalHearer
 }
@@ -91,10 +78,9 @@ func (s *signals) source(sig os.Signal) *signalSource {
 			return src
 		}
 	}
-	src := &signalSource{loop: s.loop, sig: sig, ch: make(chan os.Signal, 1)}
-	signal.Notify(src.ch, sig)
+	src := &signalSource{loop: s.loop, sig: sig}
+	src.forget = s.loop.engine.world.Notify(sig, src.post)
 	s.sources = append(s.sources, src)
-	s.listen()
 	return src
 }
 
@@ -108,37 +94,8 @@ func (s *signals) remove(r *signalHearer) {
 	if len(src.hearers) > 0 {
 		return
 	}
-	signal.Stop(src.ch)
 	s.sources = slices.DeleteFunc(s.sources, func(other *signalSource) bool { return other == src })
-	s.listen()
-}
-
-// listen replaces the goroutine by one that listens to what sources are now. Nothing is lost between the two: a
-// signal waits in its channel, or the former goroutine has taken it and still posts it.
-func (s *signals) listen() {
-	if s.quit != nil {
-		close(s.quit)
-		s.quit = nil
-	}
-	if len(s.sources) == 0 {
-		return
-	}
-	quit := make(chan struct{})
-	s.quit = quit
-	sources := slices.Clone(s.sources)
-	s.running.Go(func() {
-		cases := []reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(quit)}}
-		for _, src := range sources {
-			cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(src.ch)})
-		}
-		for {
-			i, _, _ := reflect.Select(cases)
-			if i == 0 {
-				return
-			}
-			sources[i-1].post()
-		}
-	})
+	src.forget()
 }
 
 // post has the loop come, unless it has been asked already.
@@ -166,12 +123,10 @@ func (r *signalHearer) run(*Loop) {
 // stop is the engine's end.
 func (s *signals) stop() {
 	for _, src := range s.sources {
-		signal.Stop(src.ch)
+		src.forget()
 		for _, r := range src.hearers {
 			r.removed = true
 		}
 	}
 	s.sources = nil
-	s.listen()
-	s.running.Wait() // for goroutines that wait for nothing
 }

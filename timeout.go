@@ -55,8 +55,8 @@ func (f *Future[T]) Within(ctx context.Context) *Future[T] {
 // afterContext has fn called, on a goroutine of its own, when ctx ends, unless stop is called or the engine closes before.
 // Then nothing is left with ctx, which may last for ever.
 func (l *Loop) afterContext(ctx context.Context, fn func()) (stop func()) {
-	off := context.AfterFunc(ctx, fn)
-	offEngine := context.AfterFunc(l.engine.ctx, func() { off() })
+	off := l.engine.world.AfterFunc(ctx, fn)
+	offEngine := l.engine.world.AfterFunc(l.engine.ctx, func() { off() })
 	return func() { off(); offEngine() }
 }
 

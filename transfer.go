@@ -1,9 +1,6 @@
 package rondo
 
-import (
-	"context"
-	"fmt"
-)
+import "fmt"
 
 // Transfer is f for code that runs on loop l: a future that belongs to l and comes to the same. If f is l's own, it is f.
 // Cancelling it is told to f's loop, where f is cancelled unless somebody else waits for it; the new future fails at once.
@@ -17,7 +14,8 @@ func Transfer[T any](f *Future[T], l *Loop) *Future[T] {
 	x.to.Init(l)
 	x.to.SetCanceller(x)
 	if l.engine != f.loop.engine { // else l ends as well
-		x.release = context.AfterFunc(f.loop.engine.ctx, func() {
+		x.release = l.engine.world.AfterFunc(f.loop.engine.ctx, func() {
+			l.engine.block(x.source.over)
 			<-x.source.over
 			x.late(f)
 		})
