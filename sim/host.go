@@ -1,0 +1,375 @@
+package sim
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/task"
+)
+
+// Host is a machine with a name, an address and a process on it, which can be killed and started again.
+type Host struct {
+	w       *World
+	name    string
+	ip      netip.Addr
+	step    time.Duration // how far the clock on the wall has been set forward
+	files   int           // how many descriptors a process may have
+	program func(h *Host)
+	up      *hostWorld // the process; nil: it is down, or has been silenced
+	paused  int64      // the process does nothing until then
+	faults  hostFaults
+}
+
+// Host is the host of that name. One that there is not yet is made: its address is the next of 10.0.0.1, 10.0.0.2, ..., and its name can be
+// looked up on every host.
+func (w *World) Host(name string) *Host {
+	if h := w.byName[name]; h != nil {
+		return h
+	}
+	w.nextIP++
+	n := w.nextIP
+	h := &Host{w: w, name: name, ip: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), files: 1 << 20}
+	w.hosts = append(w.hosts, h)
+	w.byName[name] = h
+	h.boot()
+	h.drawFaults()
+	return h
+}
+
+// Hosts are all hosts, in the order in which they were made.
+func (w *World) Hosts() []*Host { return slices.Clone(w.hosts) }
+
+func (h *Host) boot() { h.up = &hostWorld{Host: h, port: firstPort, listeners: map[string][]*socket{}} }
+
+// Name is the host's name, and Addr its address.
+func (h *Host) Name() string { return h.name }
+
+// Addr is the host's address.
+func (h *Host) Addr() netip.Addr { return h.ip }
+
+// World is the world that the host is in.
+func (h *Host) World() *World { return h.w }
+
+// Up reports whether the host's process runs.
+func (h *Host) Up() bool { return h.up != nil }
+
+// Engine starts an engine on the host, with one loop. It panics if the host is down. For more than the engine there is New.
+func (h *Host) Engine() *rondo.Engine {
+	e, err := h.New(rondo.Config{})
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// New starts an engine on the host, as rondo.New does. Zero Loops are one here, and what the engine reports goes to the world's log if
+// there is no Logger. An engine that is still open when the simulation ends is closed.
+func (h *Host) New(cfg rondo.Config) (*rondo.Engine, error) {
+	if h.up == nil {
+		return nil, fmt.Errorf("sim: host %s is down", h.name)
+	}
+	cfg.Loops = cmp.Or(cfg.Loops, 1)
+	cfg.ReadBuffer = cmp.Or(cfg.ReadBuffer, 16<<10) // there may be a thousand hosts
+	if cfg.Logger == nil {
+		cfg.Logger = h.w.logger(h.name)
+	}
+	e, err := rondo.NewIn(h.up, cfg)
+	if err == nil {
+		h.up.engines = append(h.up.engines, e)
+	}
+	return e, err
+}
+
+// Start runs program, as a goroutine of the host's: it starts engines and servers. After a crash [Host.Restart] runs it again.
+func (h *Host) Start(program func(h *Host)) {
+	h.program = program
+	h.Go(func() { program(h) })
+}
+
+// Go runs fn as a goroutine of the host's process: see [World.Go]. On a host that is down it does nothing.
+func (h *Host) Go(fn func()) {
+	if h.up != nil {
+		h.w.spawn(h.up, "a goroutine of host "+h.name, fn)
+	}
+}
+
+// Kill ends the host's process, as kill -9 does: none of its code runs any more, but for deferred functions of goroutines and tasks; its connections
+// are reset.
+func (h *Host) Kill() {
+	if h.up != nil {
+		h.w.log.add(h.name, "kill", "", 0)
+		h.down(true)
+	}
+}
+
+// PowerOff is Kill of the whole machine: its peers hear nothing, and find out when they send something, or never.
+func (h *Host) PowerOff() {
+	if h.up != nil {
+		h.w.log.add(h.name, "power off", "", 0)
+		h.down(false)
+	}
+}
+
+func (h *Host) down(tell bool) {
+	p := h.up
+	h.up = nil
+	p.gone = true
+	for _, s := range p.sockets() {
+		s.vanish(tell)
+	}
+	p.table = nil
+	p.listeners = nil
+	// The goroutine that calls may be one of them.
+	h.w.at(h.w.now, &call{fn: func() {
+		for _, r := range h.w.routinesOf(p) {
+			h.w.kill(r)
+		}
+	}})
+}
+
+// Restart starts the host again, with the program that was given to Start. One that is up is killed first.
+func (h *Host) Restart() {
+	h.Kill()
+	h.w.log.add(h.name, "restart", "", 0)
+	h.paused = 0
+	h.boot()
+	if h.program != nil {
+		h.Start(h.program)
+	}
+}
+
+// Pause stops the host's process for d, as a collection of garbage or a busy machine does. Its connections stand, and what is sent to it waits.
+func (h *Host) Pause(d time.Duration) {
+	h.w.log.add(h.name, "pause", d.String(), 0)
+	h.paused = max(h.paused, h.w.now+int64(d))
+	if p := h.up; p != nil {
+		h.w.at(h.paused, &call{fn: func() {
+			for _, q := range p.pollers {
+				q.notify()
+			}
+		}})
+	}
+}
+
+// StepClock sets the host's clock on the wall forward, or back if d is less than zero. Loop.Now jumps; timers do not.
+func (h *Host) StepClock(d time.Duration) {
+	h.w.log.add(h.name, "clock step", d.String(), 0)
+	h.step += d
+}
+
+// SetMaxFiles says how many descriptors the host's process may have open: connections, and listeners. Beyond that opening and accepting fail
+// with EMFILE.
+func (h *Host) SetMaxFiles(n int) { h.files = n }
+
+// Signal sends a signal to the process: see rondo.Loop.OnSignal. One that nobody has asked for is dropped.
+func (h *Host) Signal(sig os.Signal) {
+	if h.up == nil {
+		return
+	}
+	h.w.log.add(h.name, "signal", sig.String(), 0)
+	for _, n := range h.up.signals {
+		if n.sig == sig {
+			h.w.spawn(h.up, "a signal's delivery", n.fn)
+		}
+	}
+}
+
+// hostWorld is a host's process, from one start to the next: the world of its engines.
+type hostWorld struct {
+	*Host
+	gone      bool
+	engines   []*rondo.Engine
+	pollers   []*simPoller
+	table     []*socket // by descriptor, from firstFile
+	listeners map[string][]*socket
+	port      uint16
+	signals   []*notification
+	closing   bool
+	open      int // engines that closing waits for
+	used      int // descriptors
+}
+
+type notification struct {
+	sig os.Signal
+	fn  func()
+}
+
+const (
+	firstFile = 3
+	firstPort = 32768
+)
+
+// close closes the engines.
+func (p *hostWorld) close() {
+	p.closing = true
+	for _, e := range p.engines {
+		p.open++
+		p.w.spawn(p, "the closing of an engine", func() {
+			_ = e.Close()
+			p.open--
+		})
+	}
+}
+
+func (p *hostWorld) closed() bool { return p.closing && p.open == 0 }
+
+// Open implements world.World.
+func (p *hostWorld) Open() (poller.Poller, error) {
+	q := &simPoller{p: p, w: p.w}
+	p.pollers = append(p.pollers, q)
+	return q, nil
+}
+
+// Go implements world.World.
+func (p *hostWorld) Go(fn func()) { p.w.spawn(p, "a goroutine of host "+p.name, fn) }
+
+// TakesTurns implements world.World.
+func (p *hostWorld) TakesTurns() bool { return true }
+
+// Block implements world.World.
+func (p *hostWorld) Block(ready func() bool) { p.w.block(ready) }
+
+// AfterFunc implements world.World.
+func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool) {
+	if ctx.Done() == nil {
+		stopped := false
+		return func() bool {
+			before := stopped
+			stopped = true
+			return !before
+		}
+	}
+	c := &watch{ctx: ctx, host: p, fn: fn}
+	p.w.watched = append(p.w.watched, c)
+	return func() bool {
+		before := c.over
+		c.over = true
+		return !before
+	}
+}
+
+// LookupNetIP implements world.World.
+func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	missing := &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	delay, fails := p.lookupFaults(host)
+	if delay > 0 {
+		over := false
+		p.w.After(delay, func() { over = true })
+		p.w.block(func() bool { return over || ctx.Err() != nil })
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if fails {
+		return nil, &net.DNSError{Err: "server misbehaving", Name: host, IsTemporary: true}
+	}
+	if network == "ip6" {
+		return nil, missing
+	}
+	if host == "localhost" || host == "" {
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
+	}
+	if h := p.w.byName[host]; h != nil {
+		return []netip.Addr{h.ip}, nil
+	}
+	return nil, missing
+}
+
+// LookupPort implements world.World.
+func (p *hostWorld) LookupPort(_ context.Context, network, service string) (int, error) {
+	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
+		return int(n), nil
+	}
+	for name, port := range map[string]int{"http": 80, "https": 443, "echo": 7, "redis": 6379} {
+		if name == service {
+			return port, nil
+		}
+	}
+	return 0, &net.DNSError{Err: "unknown port", Name: network + "/" + service, IsNotFound: true}
+}
+
+// Notify implements world.World.
+func (p *hostWorld) Notify(sig os.Signal, fn func()) (stop func()) {
+	n := &notification{sig, fn}
+	p.signals = append(p.signals, n)
+	return func() {
+		p.signals = slices.DeleteFunc(p.signals, func(other *notification) bool { return other == n })
+	}
+}
+
+// Gone implements world.World.
+func (p *hostWorld) Gone() bool { return p.gone }
+
+// routinesOf are a process's, in the order in which they began.
+func (w *World) routinesOf(p *hostWorld) []*routine {
+	var rs []*routine
+	for r := range w.all {
+		if r.host == p {
+			rs = append(rs, r)
+		}
+	}
+	slices.SortFunc(rs, func(a, b *routine) int { return cmp.Compare(a.id, b.id) })
+	return rs
+}
+
+// describe says who waits for what.
+func (w *World) describe(b io.Writer) {
+	var rs []*routine
+	for r := range w.all {
+		rs = append(rs, r)
+	}
+	slices.SortFunc(rs, func(a, b *routine) int { return cmp.Compare(a.id, b.id) })
+	for _, r := range rs {
+		if r.until != nil {
+			fmt.Fprintf(b, "%s waits\n", r.what)
+		}
+	}
+	for _, h := range w.hosts {
+		if h.up == nil {
+			fmt.Fprintf(b, "host %s is down\n", h.name)
+			continue
+		}
+		for _, e := range h.up.engines {
+			w.describeTasks(b, h, e)
+		}
+	}
+	if last := w.log.tail(20); last != "" {
+		fmt.Fprintf(b, "the last events:\n%s", last)
+	}
+}
+
+// describeTasks lists an engine's tasks. The world goes on for that, at this instant.
+func (w *World) describeTasks(b io.Writer, h *Host, e *rondo.Engine) {
+	var tasks []task.Info
+	err := errors.New("its loops do not answer")
+	listed := false
+	w.spawn(h.up, "the list of tasks", func() {
+		tasks, err = task.List(e.Loop()).Wait(context.Background())
+		listed = true
+	})
+	for i := 0; i < 10_000 && !listed && (len(w.ready) > 0 || w.unblock()); i++ {
+		if len(w.ready) > 0 {
+			r := w.ready[len(w.ready)-1]
+			w.ready = w.ready[:len(w.ready)-1]
+			w.resume(r)
+		}
+	}
+	switch {
+	case err != nil && !errors.Is(err, rondo.ErrEngineClosed):
+		fmt.Fprintf(b, "the tasks of host %s: %v\n", h.name, err)
+	case len(tasks) > 0:
+		fmt.Fprintf(b, "the tasks of host %s:\n", h.name)
+		_ = task.WriteTree(b, tasks, e.Loop().Now())
+	}
+}

@@ -1,0 +1,289 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// Link is what lies between two hosts. The zero Link takes no time. Between processes of one host there is one like it.
+type Link struct {
+	// Latency is how long a packet takes, and Jitter what it may take more, by chance. Packets of a connection do not overtake each other.
+	Latency, Jitter time.Duration
+
+	// Bandwidth is how many bytes a second go through in one direction. Zero is no limit.
+	Bandwidth int64
+}
+
+// pair is the two ends of a link, in their order.
+type pair struct{ a, b *Host }
+
+type link struct {
+	Link
+	w    *World
+	ends pair
+	free [2]int64     // when the direction is free for the next packet
+	cuts int          // partitions that it lies in
+	era  int          // counts partitions
+	held []*direction // have packets that wait for the end of the partition
+}
+
+func (w *World) link(a, b *Host) *link {
+	ends := pair{a, b}
+	if slices.Index(w.hosts, a) > slices.Index(w.hosts, b) {
+		ends = pair{b, a}
+	}
+	l := w.links[ends]
+	if l == nil {
+		l = &link{Link: w.cfg.Link, w: w, ends: ends}
+		if a == b {
+			l.Link = Link{}
+		}
+		w.links[ends] = l
+		l.drawFaults()
+	}
+	return l
+}
+
+// SetLink says what lies between two hosts.
+func (w *World) SetLink(a, b *Host, l Link) { w.link(a, b).Link = l }
+
+// Partition cuts the hosts off from all others: packets are lost, and sent again after [World.Heal], so that connections only stand still, unless it
+// lasts longer than they wait (a quarter of an hour; two minutes for those being made).
+func (w *World) Partition(hosts ...*Host) {
+	for _, a := range hosts {
+		for _, b := range w.hosts {
+			if !slices.Contains(hosts, b) {
+				w.link(a, b).cutOff()
+			}
+		}
+	}
+}
+
+// Heal ends all partitions.
+func (w *World) Heal() {
+	for _, a := range w.hosts {
+		for _, b := range w.hosts {
+			if l := w.links[pair{a, b}]; l != nil && l.cuts > 0 {
+				l.cuts = 1
+				l.mend()
+			}
+		}
+	}
+}
+
+// Cut cuts the link between two hosts, until Mend is called as many times.
+func (w *World) Cut(a, b *Host) { w.link(a, b).cutOff() }
+
+// Mend undoes one Cut.
+func (w *World) Mend(a, b *Host) { w.link(a, b).mend() }
+
+// ResetAll resets every connection between two hosts, in both directions.
+func (w *World) ResetAll(a, b *Host) {
+	if a.up == nil || b.up == nil {
+		return
+	}
+	for _, s := range a.up.sockets() {
+		if peer := s.peer; peer != nil && peer.p == b.up {
+			s.fail(econnreset)
+			peer.fail(econnreset)
+		}
+	}
+}
+
+// Stall has nothing that is sent from a to b arrive before d has passed.
+func (w *World) Stall(a, b *Host, d time.Duration) {
+	l := w.link(a, b)
+	l.free[l.side(a)] = max(l.free[l.side(a)], w.now+int64(d))
+}
+
+func (l *link) cut() bool { return l.cuts > 0 }
+
+func (l *link) name() string { return l.ends.a.name + "-" + l.ends.b.name }
+
+// side is 0 or 1, for the direction of what from sends.
+func (l *link) side(from *Host) int {
+	if from == l.ends.a {
+		return 0
+	}
+	return 1
+}
+
+func (l *link) cutOff() {
+	if l.cuts++; l.cuts > 1 {
+		return
+	}
+	l.era++
+	l.w.log.add(l.name(), "cut", "", 0)
+	for _, h := range []*Host{l.ends.a, l.ends.b} {
+		if h.up == nil {
+			continue
+		}
+		for _, s := range h.up.sockets() {
+			if peer := s.peer; peer != nil && peer.p.Host != h && l.w.link(h, peer.p.Host) == l {
+				s.probe()
+			}
+		}
+	}
+}
+
+func (l *link) mend() {
+	if l.cuts == 0 {
+		return
+	}
+	if l.cuts--; l.cuts > 0 {
+		return
+	}
+	l.w.log.add(l.name(), "mend", "", 0)
+	held := l.held
+	l.held = nil
+	for _, d := range held {
+		l.w.at(l.w.now+int64(l.Latency), d)
+	}
+}
+
+// direction is what a socket sends.
+type direction struct {
+	from   *socket
+	queue  buffer // not sent, for want of room at the other end
+	flying int    // sent, and not arrived
+	shut   bool   // there will be no more
+	fin    bool   // and the peer is told so
+	last   int64  // when the last packet arrives
+	sent   int64  // bytes
+	held   []packet
+}
+
+func (d *direction) drop() {
+	d.queue = buffer{}
+	d.flying = 0
+	d.held = nil
+}
+
+// packet is what travels.
+type packet struct {
+	kind kind
+	from *socket
+	to   *socket // nil for a syn: see connect
+	data []byte
+}
+
+type kind uint8
+
+const (
+	data kind = iota
+	fin
+	rst
+	syn
+	synAck
+)
+
+func (k kind) String() string { return [...]string{"data", "fin", "rst", "syn", "syn-ack"}[k] }
+
+// pump sends what there is room for at the other end.
+func (s *socket) pump() {
+	if s.dead || s.state == connecting || s.peer == nil {
+		return
+	}
+	d := &s.out
+	for d.queue.len() > 0 {
+		room := receiveBuffer - s.peer.in.len() - d.flying
+		if room <= 0 {
+			return
+		}
+		n := s.w.cut(min(d.queue.len(), room))
+		if s.plan.breaks(s, n) {
+			return
+		}
+		p := packet{kind: data, data: append([]byte(nil), d.queue.take(n)...)}
+		d.flying += n
+		d.sent += int64(n)
+		s.transmit(p)
+	}
+	if d.shut && !d.fin {
+		d.fin = true
+		s.transmit(packet{kind: fin})
+	}
+}
+
+// transmit sends a packet to the peer.
+func (s *socket) transmit(p packet) {
+	w := s.w
+	p.from, p.to = s, s.peer
+	d := &s.out
+	d.from = s
+	at := w.now
+	if s.network == tcp {
+		l := s.linkTo()
+		side := l.side(s.p.Host)
+		at = max(at, l.free[side])
+		if l.Bandwidth > 0 {
+			at += int64(len(p.data)+header) * int64(time.Second) / l.Bandwidth
+			l.free[side] = at
+		}
+		at += int64(l.Latency) + w.jitter(l.Jitter)
+	}
+	d.last = max(d.last, at, s.plan.stalledUntil(s))
+	w.at(d.last, &p)
+}
+
+// header is the size of a packet beside its data.
+const header = 52
+
+func (s *socket) linkTo() *link { return s.link(s.peer) }
+
+func (s *socket) link(peer *socket) *link { return s.w.link(s.p.Host, peer.p.Host) }
+
+// happen is the packet's arrival; it waits if the link is cut, or others wait before it.
+func (p *packet) happen(w *World) {
+	d := &p.from.out
+	if l := p.from.linkOf(p); l.cut() || len(d.held) > 0 {
+		d.hold(*p, l)
+		return
+	}
+	w.arrive(p)
+}
+
+func (s *socket) linkOf(p *packet) *link {
+	if p.to == nil {
+		return s.plan.way
+	}
+	return s.link(p.to)
+}
+
+// hold keeps a packet for the end of the partition. It is sent again and again, until the sender loses patience.
+func (d *direction) hold(p packet, l *link) {
+	d.held = append(d.held, p)
+	if !slices.Contains(l.held, d) {
+		l.held = append(l.held, d)
+	}
+	if p.kind == data && len(d.held) == 1 {
+		d.from.giveUpLater(func() bool { return len(d.held) > 0 })
+	}
+}
+
+// giveUpLater ends the connection if what was sent does not arrive for too long.
+func (s *socket) giveUpLater(still func() bool) {
+	s.w.After(sendTimeout, func() {
+		if !s.dead && still() {
+			s.fail(etimedout)
+		}
+	})
+}
+
+// happen is the end of a partition: what was held arrives.
+func (d *direction) happen(w *World) {
+	held := d.held
+	for i := range held {
+		p := &held[i]
+		if l := p.from.linkOf(p); l.cut() {
+			d.held = held[i:]
+			if !slices.Contains(l.held, d) {
+				l.held = append(l.held, d)
+			}
+			return
+		}
+		d.held = held[i+1:]
+		w.arrive(p)
+	}
+	d.held = nil
+}

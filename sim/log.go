@@ -1,0 +1,184 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Log is what has happened in a world, in its order. The same program and seed give the same log, to the byte.
+type Log struct {
+	w       *World
+	whole   bool
+	entries []Entry // all, or the last
+	next    int     // where the next goes, when only the last are kept
+	count   int
+	sum     uint64
+}
+
+// Entry is one thing that has happened.
+type Entry struct {
+	At    time.Duration // since the beginning
+	Where string        // a host, or two between which there is a link
+	What  string        // "connect", "accept", "data", "fin", "rst", "kill", ...
+	Of    string        // the connection, or what else it is about
+	Bytes int
+}
+
+// keptEntries is how many are kept if not all are.
+const keptEntries = 256
+
+func newLog(w *World, whole bool) *Log { return &Log{w: w, whole: whole, sum: 14695981039346656037} }
+
+func (l *Log) add(where, what, of string, n int) {
+	e := Entry{l.w.Elapsed(), where, what, of, n}
+	l.count++
+	l.hash(&e)
+	switch {
+	case l.whole || len(l.entries) < keptEntries:
+		l.entries = append(l.entries, e)
+	default:
+		l.entries[l.next] = e
+		l.next = (l.next + 1) % keptEntries
+	}
+}
+
+// hash is FNV-1a over what the entry says.
+func (l *Log) hash(e *Entry) {
+	const prime = 1099511628211
+	h := l.sum
+	for _, n := range [2]uint64{uint64(e.At), uint64(e.Bytes)} {
+		h = (h ^ n) * prime
+	}
+	for _, s := range [3]string{e.Where, e.What, e.Of} {
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * prime
+		}
+		h *= prime
+	}
+	l.sum = h
+}
+
+// Len is how many entries there have been, also if they are not kept.
+func (l *Log) Len() int { return l.count }
+
+// Sum is a number that says whether two logs are the same.
+func (l *Log) Sum() uint64 { return l.sum }
+
+// Entries are those that are kept: all with Config.Log, the last 256 without.
+func (l *Log) Entries() []Entry {
+	return append(append([]Entry(nil), l.entries[l.next:]...), l.entries[:l.next]...)
+}
+
+func (e Entry) String() string {
+	s := fmt.Sprintf("%12.6f %-12s %-10s %s", e.At.Seconds(), e.Where, e.What, e.Of)
+	if e.Bytes > 0 {
+		s += fmt.Sprintf(" %d", e.Bytes)
+	}
+	return strings.TrimRight(s, " ")
+}
+
+// WriteTo writes the entries, one in a line.
+func (l *Log) WriteTo(out io.Writer) (int64, error) {
+	var n int64
+	for _, e := range l.Entries() {
+		k, err := fmt.Fprintln(out, e)
+		n += int64(k)
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (l *Log) tail(n int) string {
+	all := l.Entries()
+	var b strings.Builder
+	for _, e := range all[max(0, len(all)-n):] {
+		fmt.Fprintln(&b, e)
+	}
+	return b.String()
+}
+
+// Log is the world's log.
+func (w *World) Log() *Log { return w.log }
+
+// Note adds a line of the program's own to the log.
+func (w *World) Note(format string, args ...any) { w.log.add("", "note", fmt.Sprintf(format, args...), 0) }
+
+// Diff says where two logs begin to differ, with what was before; it is empty if they do not.
+func Diff(a, b *Log) string {
+	x, y := a.Entries(), b.Entries()
+	i := 0
+	for i < len(x) && i < len(y) && x[i] == y[i] {
+		i++
+	}
+	if i == len(x) && i == len(y) {
+		return ""
+	}
+	var out strings.Builder
+	for _, e := range x[max(0, i-3):i] {
+		fmt.Fprintln(&out, " ", e)
+	}
+	for _, side := range []struct {
+		mark string
+		rest []Entry
+	}{{"-", x[i:]}, {"+", y[i:]}} {
+		for _, e := range side.rest[:min(3, len(side.rest))] {
+			fmt.Fprintln(&out, side.mark, e)
+		}
+	}
+	return out.String()
+}
+
+// logHandler puts what engines report into the log.
+type logHandler struct {
+	w    *World
+	host string
+	with string
+}
+
+// Enabled implements slog.Handler, as those below do.
+func (*logHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+
+// Handle implements slog.Handler.
+func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v %s%s", r.Level, r.Message, h.with)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != "stack" { // which has addresses in it
+			fmt.Fprintf(&b, " %s=%v", a.Key, firstLine(a.Value.String()))
+		}
+		return true
+	})
+	h.w.log.add(h.host, "log", b.String(), 0)
+	return nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// WithAttrs implements slog.Handler.
+func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := h.with
+	for _, a := range attrs {
+		with += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+	}
+	return &logHandler{h.w, h.host, with}
+}
+
+// WithGroup implements slog.Handler.
+func (h *logHandler) WithGroup(string) slog.Handler { return h }
+
+// hashOf makes a number of words.
+func hashOf(words string) uint64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, words)
+	return h.Sum64()
+}

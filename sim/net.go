@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+const (
+	econnreset = syscall.ECONNRESET
+	etimedout  = syscall.ETIMEDOUT
+)
+
+// Connect implements poller.Poller.
+func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
+	if a, ok := remote.(*net.UnixAddr); ok {
+		return q.connectUnix(a)
+	}
+	a, ok := remote.(*net.TCPAddr)
+	if !ok {
+		return -1, syscall.EAFNOSUPPORT
+	}
+	p := q.p
+	to := a.AddrPort()
+	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	s := p.newSocket(tcp, connecting)
+	s.remote = to
+	ip := p.ip
+	if to.Addr().IsLoopback() || !to.Addr().IsValid() || to.Addr().IsUnspecified() {
+		ip = loopback
+		to = netip.AddrPortFrom(loopback, to.Port())
+		s.remote = to
+	}
+	port := uint16(0)
+	if l, ok := local.(*net.TCPAddr); ok && l != nil {
+		port = uint16(l.Port)
+	}
+	if port == 0 {
+		var err error
+		if port, err = p.freePort(); err != nil {
+			return -1, err
+		}
+	}
+	s.local = netip.AddrPortFrom(ip, port)
+	far := p.Host
+	if !to.Addr().IsLoopback() {
+		far = p.w.hostAt(to.Addr())
+	}
+	if far == nil {
+		return -1, syscall.ENETUNREACH
+	}
+	if err := p.assign(s); err != nil {
+		return -1, err
+	}
+	base := fmt.Sprintf("%s>%s:%d", p.name, far.name, to.Port())
+	p.w.conns[base]++
+	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
+	s.plan = p.w.newPlan(s.name, p.w.link(p.Host, far))
+	p.w.log.add(p.name, "connect", s.name, 0)
+	s.knock(far, time.Second)
+	p.w.After(connectTimeout, func() {
+		if s.state == connecting {
+			s.fail(etimedout)
+		}
+	})
+	return s.fd, syscall.EINPROGRESS
+}
+
+func (w *World) hostAt(ip netip.Addr) *Host {
+	for _, h := range w.hosts {
+		if h.ip == ip {
+			return h
+		}
+	}
+	return nil
+}
+
+// knock sends the first packet of a connection; and again, after a time that doubles, as long as nothing comes back.
+func (s *socket) knock(far *Host, again time.Duration) {
+	if s.state != connecting || s.dead || s.peer != nil {
+		return
+	}
+	w, l := s.w, s.plan.way
+	if !s.plan.loses() && !l.cut() {
+		w.at(max(w.now, l.free[l.side(s.p.Host)])+int64(l.Latency)+w.jitter(l.Jitter), &call{fn: func() { s.knocked(far) }})
+	}
+	w.After(again, func() { s.knock(far, 2*again) })
+}
+
+// knocked is the arrival of a first packet.
+func (s *socket) knocked(far *Host) {
+	if s.state != connecting || s.dead || s.peer != nil || s.plan.way.cut() || far.dark {
+		return
+	}
+	w := s.w
+	back := func(fn func()) {
+		l := s.plan.way
+		w.at(w.now+int64(l.Latency)+w.jitter(l.Jitter), &call{fn: fn})
+	}
+	refuse := func() {
+		if s.state == connecting && !s.dead {
+			w.log.add(s.p.name, "refused", s.name, 0)
+			s.fail(syscall.ECONNREFUSED)
+		}
+	}
+	var ln *socket
+	if far.up != nil {
+		ln = far.up.listener(s.remote)
+	}
+	if ln == nil || s.plan.refuses() {
+		back(refuse)
+		return
+	}
+	if len(ln.pending) >= ln.backlog {
+		return // it knocks again
+	}
+	c := far.up.newSocket(tcp, established)
+	c.name, c.plan, c.peer = s.name, s.plan, s
+	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
+	s.peer = c
+	ln.pending = append(ln.pending, c)
+	ln.changed()
+	c.transmit(packet{kind: synAck})
+}
+
+// arrive is what a packet does where it arrives.
+func (w *World) arrive(p *packet) {
+	from, to := p.from, p.to
+	if p.kind == data {
+		from.out.flying = max(0, from.out.flying-len(p.data))
+	}
+	switch {
+	case to.state == gone && to.p.dark:
+		// Nobody is there. What was sent is sent again, in vain.
+		if p.kind == data && !from.dead {
+			from.out.flying += len(p.data)
+			from.giveUpLater(func() bool { return true })
+		}
+		return
+	case to.state == gone && p.kind != rst: // a machine that knows nothing of the connection
+		w.at(w.now+int64(from.linkTo().Latency), &call{fn: func() { from.fail(econnreset) }})
+		return
+	case to.dead:
+		if p.kind == data && to.state == closed && !from.dead {
+			to.transmit(packet{kind: rst})
+		}
+		return
+	}
+	w.log.add(to.p.name, p.kind.String(), to.name, len(p.data))
+	switch p.kind {
+	case synAck:
+		if to.state == connecting {
+			to.state = established
+			to.pump()
+			to.changed()
+		}
+	case data:
+		switch {
+		case to.state == closed: // nobody reads it any more
+			to.abort()
+		case to.eof:
+		default:
+			to.in.add(p.data)
+			to.changed()
+		}
+		from.pump()
+		from.changed()
+	case fin:
+		to.eof = true
+		to.changed()
+		if to.state == closed && to.out.fin && to.out.flying == 0 {
+			to.dead = true
+		}
+	case rst:
+		err := econnreset
+		if to.state == connecting {
+			err = syscall.ECONNREFUSED
+		}
+		to.fail(err)
+	}
+}
+
+// connectUnix connects at once, as it does within one system.
+func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
+	p := q.p
+	all := p.listeners["unix:"+a.Name]
+	if len(all) == 0 {
+		return -1, syscall.ENOENT
+	}
+	ln := all[0]
+	if len(ln.pending) >= ln.backlog {
+		return -1, syscall.EAGAIN
+	}
+	s, c := p.newSocket(unix, established), p.newSocket(unix, established)
+	if err := p.assign(s); err != nil {
+		return -1, err
+	}
+	base := fmt.Sprintf("%s>%s:%s", p.name, p.name, a.Name)
+	p.w.conns[base]++
+	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
+	c.name = s.name
+	s.plan = &plan{w: p.w, way: p.w.link(p.Host, p.Host)}
+	c.plan = s.plan
+	s.peer, c.peer = c, s
+	s.far, c.path = a.Name, a.Name
+	ln.pending = append(ln.pending, c)
+	p.w.log.add(p.name, "connect", s.name, 0)
+	ln.changed()
+	return s.fd, nil
+}

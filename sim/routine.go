@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"fmt"
+	"iter"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/rondo-go/rondo/internal/goid"
+)
+
+// routine is a goroutine of the world: a coroutine, of which one runs at a time. A loop is one too.
+type routine struct {
+	id        uint64
+	what      string
+	host      *hostWorld // nil: of no host
+	next      func() (struct{}, bool)
+	stop      func()
+	yield     func(struct{}) bool
+	goroutine uint64
+	until     func() bool // what it waits for; nil: to be resumed
+	over      bool
+}
+
+// spawn starts one. It runs when its turn comes.
+func (w *World) spawn(h *hostWorld, what string, fn func()) *routine {
+	w.lastID++
+	r := &routine{id: w.lastID, what: what, host: h}
+	if h != nil && h.gone {
+		r.over = true
+		return r
+	}
+	r.next, r.stop = iter.Pull(func(yield func(struct{}) bool) {
+		r.yield, r.goroutine = yield, goid.Get()
+		defer func() {
+			r.over = true
+			if v := recover(); v != nil {
+				w.fail(panicked(what, v))
+			}
+		}()
+		fn()
+	})
+	w.all[r] = struct{}{}
+	w.ready = append(w.ready, r)
+	return r
+}
+
+func panicked(what string, v any) error {
+	return fmt.Errorf("sim: panic in %s: %v\n\n%s", what, v, debug.Stack())
+}
+
+// resume lets r run until it waits or ends.
+func (w *World) resume(r *routine) {
+	if r.over {
+		return
+	}
+	w.count++
+	before := w.current
+	w.current = r
+	defer func() { // also when runtime.Goexit ends r, and with it the caller: a test's FailNow
+		w.current = before
+		if r.over {
+			delete(w.all, r)
+		}
+	}()
+	r.next()
+}
+
+// pause gives the turn back. It is called by the routine itself.
+func (r *routine) pause() {
+	if !r.yield(struct{}{}) {
+		runtime.Goexit() // killed
+	}
+}
+
+// block waits until ready says true.
+func (w *World) block(ready func() bool) {
+	r := w.current
+	if r == nil || r.goroutine != goid.Get() {
+		panic("sim: a goroutine waits that is not the world's, or a task does, for which the functions that wait are those of package task: start it with World.Go, Host.Go or Engine.Run")
+	}
+	if r.host != nil && r.host.gone {
+		runtime.Goexit()
+	}
+	if ready() {
+		return
+	}
+	r.until = ready
+	w.blocked = append(w.blocked, r)
+	r.pause()
+}
+
+// kill ends a routine where it stands. Its deferred functions run.
+func (w *World) kill(r *routine) {
+	delete(w.all, r)
+	if r.over {
+		return
+	}
+	r.over = true
+	before := w.current
+	w.current = r
+	done := make(chan struct{})
+	go func() { // which ends as r does
+		defer close(done)
+		r.stop()
+	}()
+	<-done
+	w.current = before
+}

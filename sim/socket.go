@@ -1,0 +1,476 @@
+package sim
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/sock"
+)
+
+// socket is one end of a connection, or a listening socket.
+type socket struct {
+	w       *World
+	p       *hostWorld
+	fd      int // 0: none, or none any more
+	name    string
+	network network
+	state   state
+	local   netip.AddrPort
+	remote  netip.AddrPort
+	path    string // a Unix socket's
+	far     string // its peer's
+
+	poller *simPoller // that watches it; nil: none
+	token  uint64
+	want   poller.Interest
+	found  bool // in poller.found
+	failed bool // that has been reported
+
+	err       syscall.Errno // waits to be taken
+	dead      bool          // the connection is no more
+	peer      *socket
+	in        buffer // received and not read
+	eof       bool   // nothing comes after in
+	out       direction
+	keepAlive time.Duration
+	plan      *plan // what is to go wrong, the same for both ends
+
+	pending []*socket // listening: connections that were not accepted
+	backlog int
+}
+
+type network uint8
+
+const (
+	tcp network = iota
+	unix
+)
+
+type state uint8
+
+const (
+	connecting state = iota
+	listening
+	established
+	closed // there is no descriptor; what was written is still on its way
+	gone   // with its machine
+)
+
+const (
+	// What a socket keeps of what was written and has not arrived, and of what has arrived and was not read.
+	sendBuffer    = 128 << 10
+	receiveBuffer = 128 << 10
+
+	// As long as Linux tries, before it gives up: to send what is not acknowledged, to connect; and after the last probe of a keepalive.
+	sendTimeout    = 924600 * time.Millisecond
+	connectTimeout = 127 * time.Second
+	probeTimeout   = 9 * 15 * time.Second
+)
+
+// buffer is a queue of bytes.
+type buffer struct {
+	bytes []byte
+	head  int
+}
+
+func (b *buffer) len() int { return len(b.bytes) - b.head }
+
+func (b *buffer) add(p []byte) {
+	if b.head > 0 && len(b.bytes)+len(p) > cap(b.bytes) {
+		n := copy(b.bytes, b.bytes[b.head:])
+		b.bytes, b.head = b.bytes[:n], 0
+	}
+	b.bytes = append(b.bytes, p...)
+}
+
+func (b *buffer) take(n int) []byte {
+	p := b.bytes[b.head : b.head+n]
+	if b.head += n; b.head == len(b.bytes) {
+		if cap(b.bytes) > 4<<10 {
+			b.bytes = nil // an idle connection keeps no large buffer
+		}
+		b.bytes, b.head = b.bytes[:0], 0
+	}
+	return p
+}
+
+func (p *hostWorld) newSocket(n network, st state) *socket {
+	return &socket{w: p.w, p: p, network: n, state: st}
+}
+
+// socket finds what a descriptor is.
+func (p *hostWorld) socket(fd int) *socket {
+	if i := fd - firstFile; i >= 0 && i < len(p.table) {
+		return p.table[i]
+	}
+	return nil
+}
+
+// sockets are all that the process has, also those that it has not accepted.
+func (p *hostWorld) sockets() []*socket {
+	var all []*socket
+	for _, s := range p.table {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// assign gives s the lowest descriptor that is free, as a system does: who mistakes one connection for the next is found out.
+func (p *hostWorld) assign(s *socket) error {
+	if p.used >= p.files || p.exhausted() {
+		return syscall.EMFILE
+	}
+	p.used++
+	for i, other := range p.table {
+		if other == nil {
+			p.table[i], s.fd = s, firstFile+i
+			return nil
+		}
+	}
+	p.table = append(p.table, s)
+	s.fd = firstFile + len(p.table) - 1
+	return nil
+}
+
+func (p *hostWorld) free(fd int) {
+	p.table[fd-firstFile] = nil
+	p.used--
+}
+
+// ready is what is to be reported of s.
+func (s *socket) ready() (r poller.Ready) {
+	switch {
+	case s.state == listening:
+		if s.want&poller.Read != 0 && len(s.pending) > 0 {
+			r = poller.Readable
+		}
+		return r
+	case s.want == 0:
+		if s.err != 0 && !s.failed {
+			r = poller.Failed
+		}
+		return r
+	case s.state == connecting && s.err == 0:
+		return 0
+	}
+	if s.want&poller.Read != 0 && (s.in.len() > 0 || s.eof || s.dead) {
+		r |= poller.Readable
+	}
+	if s.want&poller.Write != 0 && (s.dead || s.out.shut || s.room() > 0) {
+		r |= poller.Writable
+	}
+	return r
+}
+
+func (s *socket) room() int { return sendBuffer - s.out.queue.len() - s.out.flying }
+
+// changed has the loop look at s.
+func (s *socket) changed() { s.poller.look(s) }
+
+// leave takes s from its poller.
+func (s *socket) leave() { s.poller, s.token, s.want = nil, 0, 0 }
+
+func (s *socket) takeError() error {
+	if s.err == 0 {
+		return nil
+	}
+	err := s.err
+	s.err = 0
+	return err
+}
+
+// break_ is the end of the connection for s: the error is reported once, to whom it may concern.
+func (s *socket) fail(err syscall.Errno) {
+	if s.dead || s.state == gone {
+		return
+	}
+	s.dead, s.err = true, err
+	s.out.drop()
+	if s.state != closed {
+		s.changed()
+	}
+}
+
+func (s *socket) recv(p []byte) (int, error) {
+	switch {
+	case s.state == listening || s.state == connecting && s.err == 0:
+		return 0, syscall.ENOTCONN
+	case s.in.len() > 0:
+		n := s.w.cut(min(len(p), s.in.len()))
+		copy(p, s.in.take(n))
+		if s.peer != nil {
+			s.peer.pump() // there is room for more
+		}
+		return n, nil
+	case s.err != 0:
+		return 0, s.takeError()
+	case s.eof || s.dead:
+		return 0, nil
+	}
+	return 0, syscall.EAGAIN
+}
+
+func (s *socket) send(p []byte) (int, error) {
+	switch {
+	case s.state == listening:
+		return 0, syscall.ENOTCONN
+	case s.err != 0:
+		return 0, s.takeError()
+	case s.dead || s.out.shut:
+		return 0, syscall.EPIPE
+	case s.state == connecting:
+		return 0, syscall.EAGAIN
+	}
+	room := s.room()
+	if room <= 0 {
+		return 0, syscall.EAGAIN
+	}
+	n := min(len(p), room)
+	if n > 0 {
+		n = s.w.cut(n)
+		s.out.queue.add(p[:n])
+		s.pump()
+	}
+	return n, nil
+}
+
+func (s *socket) closeWrite() error {
+	switch {
+	case s.dead:
+		if err := s.takeError(); err != nil {
+			return err
+		}
+		return syscall.ENOTCONN
+	case s.state != established:
+		return syscall.ENOTCONN
+	}
+	s.out.shut = true
+	s.pump()
+	s.changed()
+	return nil
+}
+
+// close is what becomes of s when its descriptor is closed.
+func (s *socket) close(reset bool) {
+	s.leave()
+	s.fd = 0
+	before := s.state
+	switch {
+	case before == gone:
+		return
+	case before == listening:
+		s.state = closed
+		s.p.unlisten(s)
+		for _, c := range s.pending {
+			c.close(true)
+		}
+		s.pending = nil
+		return
+	}
+	s.state = closed
+	switch {
+	case s.dead:
+	case before == connecting:
+		s.dead = true
+		s.out.drop()
+		if s.peer != nil {
+			s.transmit(packet{kind: rst})
+		}
+	case reset || s.in.len() > 0: // what was not read is lost, and the peer learns it
+		s.abort()
+	default:
+		s.out.shut = true
+		s.pump()
+	}
+	s.in = buffer{}
+}
+
+// abort drops what was not sent and tells the peer.
+func (s *socket) abort() {
+	s.dead = true
+	s.out.drop()
+	s.transmit(packet{kind: rst})
+}
+
+// vanish is the end of s's process, or of the machine.
+func (s *socket) vanish(quietly bool) {
+	if !quietly {
+		s.close(false)
+		return
+	}
+	for _, c := range s.pending {
+		c.vanish(true)
+	}
+	s.leave()
+	s.state, s.dead, s.fd = gone, true, 0
+	s.in = buffer{}
+	s.out.drop()
+	if peer := s.peer; peer != nil && s.network == tcp {
+		peer.probe()
+	}
+}
+
+// setKeepAlive has the end of a peer found out that says nothing any more.
+func (s *socket) setKeepAlive(idle time.Duration) { s.keepAlive = idle }
+
+// probe is called when the peer may not answer any more: what a keepalive finds out, after its time.
+func (s *socket) probe() {
+	if s.keepAlive <= 0 || s.dead {
+		return
+	}
+	s.w.After(s.keepAlive+probeTimeout, func() {
+		switch peer := s.peer; {
+		case s.dead || s.state != established:
+		case s.link(peer).cut() || peer.state == gone && peer.p.dark:
+			s.fail(syscall.ETIMEDOUT)
+		case peer.state == gone: // its machine is there again, and knows nothing of it
+			s.fail(syscall.ECONNRESET)
+		}
+	})
+}
+
+// listen makes s one that listens.
+func (q *simPoller) listen(addr net.Addr, o sock.Options) (*socket, error) {
+	p := q.p
+	s := p.newSocket(tcp, listening)
+	s.backlog = o.Backlog
+	if s.backlog == 0 {
+		s.backlog = 4096
+	}
+	switch a := addr.(type) {
+	case *net.UnixAddr:
+		s.network, s.path, s.name = unix, a.Name, a.Name
+		if len(p.listeners[s.key()]) > 0 {
+			return nil, syscall.EADDRINUSE
+		}
+		return s, nil
+	case *net.TCPAddr:
+		ip, ok := netip.AddrFromSlice(a.IP)
+		ip = ip.Unmap()
+		if !ok || ip.IsUnspecified() {
+			ip = netip.IPv4Unspecified()
+		}
+		if !ip.IsUnspecified() && !ip.IsLoopback() && ip != p.ip {
+			return nil, syscall.EADDRNOTAVAIL
+		}
+		if ip.Is6() && ip.IsLoopback() {
+			ip = loopback
+		}
+		port := uint16(a.Port)
+		if port == 0 {
+			var err error
+			if port, err = p.freePort(); err != nil {
+				return nil, err
+			}
+		}
+		s.local = netip.AddrPortFrom(ip, port)
+		for _, other := range p.listeners[s.key()] {
+			clash := ip.IsUnspecified() || other.local.Addr().IsUnspecified() || ip == other.local.Addr()
+			if clash && !o.ReusePort {
+				return nil, syscall.EADDRINUSE
+			}
+		}
+		s.name = fmt.Sprintf("%s:%d", p.name, port)
+		return s, nil
+	}
+	return nil, syscall.EAFNOSUPPORT
+}
+
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// key is under what a listening socket is found.
+func (s *socket) key() string {
+	if s.network == unix {
+		return "unix:" + s.path
+	}
+	return portKey(s.local.Port())
+}
+
+func portKey(port uint16) string { return fmt.Sprintf("tcp:%d", port) }
+
+// freePort is the next port that nobody has.
+func (p *hostWorld) freePort() (uint16, error) {
+	for range 1 << 15 {
+		port := p.port
+		if p.port++; p.port == 0 {
+			p.port = firstPort
+		}
+		if len(p.listeners[portKey(port)]) == 0 {
+			return port, nil
+		}
+	}
+	return 0, syscall.EADDRNOTAVAIL
+}
+
+// Listen implements poller.Poller.
+func (q *simPoller) Listen(addr net.Addr, o sock.Options) (int, error) {
+	s, err := q.listen(addr, o)
+	if err != nil {
+		return -1, err
+	}
+	if err := q.p.assign(s); err != nil {
+		return -1, err
+	}
+	q.p.listeners[s.key()] = append(q.p.listeners[s.key()], s)
+	s.w.log.add(q.p.name, "listen", s.name, 0)
+	return s.fd, nil
+}
+
+func (p *hostWorld) unlisten(s *socket) {
+	all := p.listeners[s.key()]
+	for i, other := range all {
+		if other == s {
+			p.listeners[s.key()] = append(all[:i:i], all[i+1:]...)
+		}
+	}
+}
+
+// listener finds who listens at an address of the host; among several, one is chosen by chance.
+func (p *hostWorld) listener(to netip.AddrPort) *socket {
+	var fit []*socket
+	for _, s := range p.listeners[portKey(to.Port())] {
+		if ip := s.local.Addr(); ip.IsUnspecified() || ip == to.Addr() {
+			fit = append(fit, s)
+		}
+	}
+	switch len(fit) {
+	case 0:
+		return nil
+	case 1:
+		return fit[0]
+	}
+	return fit[p.w.order.IntN(len(fit))]
+}
+
+// accept takes one that waits.
+func (s *socket) accept() (fd int, peer netip.AddrPort, err error) {
+	if len(s.pending) == 0 {
+		return -1, peer, syscall.EAGAIN
+	}
+	c := s.pending[0]
+	if !c.dead && c.plan.aborts() {
+		s.pending = s.pending[1:]
+		c.close(true)
+		return -1, peer, syscall.ECONNABORTED
+	}
+	if err := s.p.assign(c); err != nil {
+		return -1, peer, err
+	}
+	s.pending[0] = nil
+	s.pending = s.pending[1:]
+	s.w.log.add(s.p.name, "accept", c.name, 0)
+	return c.fd, c.remote, nil
+}
+
+func (s *socket) addr(a netip.AddrPort, path string) net.Addr {
+	if s.network == unix {
+		return &net.UnixAddr{Name: path, Net: "unix"}
+	}
+	return net.TCPAddrFromAddrPort(a)
+}

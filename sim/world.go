@@ -1,0 +1,319 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config says what a world is like. The zero Config is a calm one: every link takes half a millisecond each way, and nothing fails.
+type Config struct {
+	// Seed decides everything that is left to chance. Zero means the flag -rondo.seed, and if that was not given, 1.
+	Seed uint64
+
+	// Link is what lies between two hosts for which [World.SetLink] is not called.
+	Link Link
+
+	// Faults is what goes wrong by chance. The zero Faults is nothing.
+	Faults Faults
+
+	// Limit is the virtual time after which a program that has not ended is taken to wait for ever. Zero means 24 hours.
+	Limit time.Duration
+
+	// Log has the whole log kept: see [World.Log]. Without it, there is only its end, for reports, and its sum.
+	Log bool
+
+	// Without are faults that do not happen, of those that the seed would have: see [Search].
+	Without []string
+}
+
+// World is a number of hosts, what lies between them, and the one clock. All that it does happens on one thread of control. Its methods
+// are for code that runs in it.
+type World struct {
+	cfg  Config
+	seed uint64
+	log  *Log
+
+	now    int64 // since the beginning; the first instant is 1
+	events eventQueue
+	order  *rand.Rand // who of several goes first
+	chance *rand.Rand // the program's
+
+	ready   []*routine // can go on now
+	blocked []*routine // can when their ready says so
+	watched []*watch   // contexts
+	current *routine   // nil: none; the world itself
+	main    *routine
+	all     map[*routine]struct{}
+	lastID  uint64
+	steps   int // at this instant
+	count   uint64
+
+	hosts  []*Host
+	byName map[string]*Host
+	links  map[pair]*link
+	nextIP uint32
+	conns  map[string]int // how many of that name there have been
+	unfair map[string]bool
+	fired  []string // faults that have happened
+	broken error    // what ends the run
+	ending bool
+}
+
+// The clock of a new world says this, on every host.
+var beginning = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const (
+	defaultLimit   = 24 * time.Hour
+	defaultLatency = 500 * time.Microsecond
+
+	// Steps at one instant, after which the program is taken to go round in circles.
+	maxSteps = 5_000_000
+)
+
+func newWorld(cfg Config) *World {
+	if cfg.Seed == 0 {
+		cfg.Seed = 1
+	}
+	if cfg.Limit == 0 {
+		cfg.Limit = defaultLimit
+	}
+	if cfg.Link == (Link{}) {
+		cfg.Link.Latency = defaultLatency
+	}
+	w := &World{
+		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, unfair: map[string]bool{},
+		all: map[*routine]struct{}{},
+	}
+	w.log = newLog(w, cfg.Log)
+	w.order, w.chance = w.random("order"), w.random("program")
+	for _, id := range cfg.Without {
+		w.unfair[id] = true
+	}
+	return w
+}
+
+// Seed is the world's seed.
+func (w *World) Seed() uint64 { return w.seed }
+
+// Rand is a source of random numbers for the program, drawn from the seed.
+func (w *World) Rand() *rand.Rand { return w.chance }
+
+// Elapsed is the virtual time since the beginning.
+func (w *World) Elapsed() time.Duration { return time.Duration(w.now - 1) }
+
+// Now is the virtual time. The world begins at the beginning of the year 2000.
+func (w *World) Now() time.Time { return beginning.Add(w.Elapsed()) }
+
+// Events is how many events there have been: turns of loops, packets that have arrived, timers that were due.
+func (w *World) Events() uint64 { return w.count }
+
+// Faults are the names of the faults that have happened by chance, in their order.
+func (w *World) Faults() []string { return slices.Clone(w.fired) }
+
+// After has fn called once d has passed, unless stop is called before.
+func (w *World) After(d time.Duration, fn func()) (stop func()) {
+	e := &call{fn: fn}
+	w.at(w.now+int64(max(0, d)), e)
+	return func() { e.fn = nil }
+}
+
+// call is a function to be called by the world.
+type call struct{ fn func() }
+
+func (c *call) happen(w *World) {
+	if c.fn != nil {
+		w.protect("a function given to World.After", c.fn)
+	}
+}
+
+// Sleep waits until d has passed. It is for what [Run] and [Host.Go] have started; tasks have task.Sleep.
+func (w *World) Sleep(d time.Duration) {
+	done := false
+	w.After(d, func() { done = true })
+	w.block(func() bool { return done })
+}
+
+// Wait waits until done says true, which is asked whenever something has happened. For the rest it is Sleep.
+func (w *World) Wait(done func() bool) { w.block(done) }
+
+// Go runs fn as a goroutine of no host. Goroutines take turns: another runs when this one has ended, or waits for something of this package's or
+// rondo's.
+func (w *World) Go(fn func()) { w.spawn(nil, "a function given to World.Go", fn) }
+
+// WithTimeout is a context that ends when d of virtual time have passed, as context.WithTimeout's does after real time.
+func (w *World) WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	stop := w.After(d, func() { cancel(context.DeadlineExceeded) })
+	return ctx, func() { stop(); cancel(context.Canceled) }
+}
+
+// run lets the world go on until its main goroutine has ended and what that has left has been cleared away.
+func (w *World) run(main func(w *World)) error {
+	defer w.clear()
+	w.main = w.spawn(nil, "the simulation's function", func() { main(w) })
+	w.loop(func() bool { return w.main.over })
+	w.finish()
+	return w.broken
+}
+
+// loop is the main path: it takes one step after the other until done says true.
+func (w *World) loop(done func() bool) {
+	for !done() && w.broken == nil {
+		if !w.step() {
+			w.fail(w.stuck("waits for ever: nothing can happen any more"))
+		}
+	}
+}
+
+// step lets the next thing happen; false means that there is none. The clock goes on only when nobody can.
+func (w *World) step() bool {
+	if n := len(w.ready); n > 0 {
+		i := 0
+		if n > 1 {
+			i = w.order.IntN(n)
+		}
+		r := w.ready[i]
+		w.ready[i], w.ready[n-1] = w.ready[n-1], nil
+		w.ready = w.ready[:n-1]
+		if w.steps++; w.steps > maxSteps {
+			w.fail(w.stuck(fmt.Sprintf("goes round in circles: %d steps without any time passing", maxSteps)))
+			return true
+		}
+		w.resume(r)
+		return true
+	}
+	if w.unblock() {
+		return true
+	}
+	e, ok := w.events.pop()
+	if !ok {
+		return false
+	}
+	if e.at > w.now {
+		w.now, w.steps = e.at, 0
+		if w.Elapsed() > w.cfg.Limit && !w.ending {
+			w.fail(w.stuck(fmt.Sprintf("has not ended after %v", w.cfg.Limit)))
+			return true
+		}
+	}
+	w.count++
+	e.what.happen(w)
+	return true
+}
+
+// unblock lets those go on who wait for what has come; it reports whether there are any.
+func (w *World) unblock() bool {
+	found := false
+	kept := w.blocked[:0]
+	for _, r := range w.blocked {
+		if r.until() {
+			r.until = nil
+			w.ready = append(w.ready, r)
+			found = true
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	clear(w.blocked[len(kept):])
+	w.blocked = kept
+	return w.checkContexts() || found
+}
+
+// watch is a context that somebody wants to hear the end of.
+type watch struct {
+	ctx  context.Context
+	host *hostWorld
+	fn   func()
+	over bool
+}
+
+func (w *World) checkContexts() bool {
+	found := false
+	kept := w.watched[:0]
+	for _, c := range w.watched {
+		switch {
+		case c.over:
+		case c.ctx.Err() != nil:
+			c.over = true
+			found = true
+			w.spawn(c.host, "what follows the end of a context", c.fn)
+		default:
+			kept = append(kept, c)
+		}
+	}
+	clear(w.watched[len(kept):])
+	w.watched = kept
+	return found
+}
+
+// fail ends the run.
+func (w *World) fail(err error) {
+	if w.broken == nil {
+		w.broken = err
+	}
+}
+
+// protect calls fn, whose panic ends the run.
+func (w *World) protect(what string, fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.fail(panicked(what, v))
+		}
+	}()
+	fn()
+}
+
+// finish has the engines that are left closed, in the world, so that all that waits hears of it.
+func (w *World) finish() {
+	if w.broken != nil {
+		return
+	}
+	w.ending = true
+	for _, h := range w.hosts {
+		if h.up != nil {
+			h.up.close()
+		}
+	}
+	idle := func() bool {
+		return !slices.ContainsFunc(w.hosts, func(h *Host) bool { return h.up != nil && !h.up.closed() })
+	}
+	for !idle() && w.broken == nil && w.step() {
+	}
+}
+
+// clear ends every goroutine that is left, also of a world that is broken.
+func (w *World) clear() {
+	w.ending = true
+	for _, h := range w.hosts {
+		if h.up != nil {
+			h.up.gone = true
+		}
+	}
+	for len(w.all) > 0 {
+		rest := make([]*routine, 0, len(w.all))
+		for r := range w.all {
+			rest = append(rest, r)
+		}
+		slices.SortFunc(rest, func(a, b *routine) int { return int(a.id) - int(b.id) })
+		for _, r := range rest {
+			w.kill(r)
+		}
+	}
+}
+
+// stuck says what a program that does not go on waits for.
+func (w *World) stuck(what string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "sim: the program %s, at %v of virtual time\n", what, w.Elapsed())
+	w.describe(&b)
+	return errors.New(strings.TrimRight(b.String(), "\n"))
+}
+
+// logger is a host's log, or that of no host: lines of the world's log.
+func (w *World) logger(host string) *slog.Logger { return slog.New(&logHandler{w: w, host: host}) }
