@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func TestTimeout(t *testing.T) {
@@ -19,12 +20,12 @@ func TestTimeout(t *testing.T) {
 	// The result is first.
 	p, reason := told(l)
 	var f *rondo.Future[int]
-	on(t, l, func() { f = p.Future().Timeout(limit) })
+	rig.On(t, l, func() { f = p.Future().Timeout(limit) })
 	p.Resolve(1)
-	if result(t, f) != 1 {
+	if rig.Result(t, f) != 1 {
 		t.Error("the wrong result")
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if l.Timers() != 0 || *reason != nil {
 			t.Errorf("%d timers are left; cancelled: %v", l.Timers(), *reason)
 		}
@@ -32,7 +33,7 @@ func TestTimeout(t *testing.T) {
 
 	// The time is up first.
 	p, reason = told(l)
-	on(t, l, func() { f = p.Future().Timeout(limit) })
+	rig.On(t, l, func() { f = p.Future().Timeout(limit) })
 	clock.advance(limit + time.Millisecond)
 	_, err := f.Wait(t.Context())
 	var late *rondo.TimeoutError
@@ -44,14 +45,14 @@ func TestTimeout(t *testing.T) {
 		!errors.As(err, &ne) || !ne.Timeout() || !late.Temporary() {
 		t.Errorf("%v is not what others call a timeout", err)
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if l.Timers() != 0 || !errors.Is(*reason, late) {
 			t.Errorf("%d timers are left; cancelled: %v", l.Timers(), *reason)
 		}
 	})
 
 	// Others wait; it is done already; it has failed; it is cancelled.
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		p, reason = told(l)
 		shared := p.Future().Shield()
 		f = p.Future().Timeout(0)
@@ -85,7 +86,7 @@ func TestTimeoutInTheSameTurn(t *testing.T) {
 	for round := range 200 {
 		p := rondo.NewPromise[int](l)
 		outcomes := make(chan error, 2)
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			p.Future().Timeout(time.Second).OnDone(func(_ int, err error) { outcomes <- err })
 			switch round % 4 {
 			case 0:
@@ -100,13 +101,13 @@ func TestTimeoutInTheSameTurn(t *testing.T) {
 			}
 		})
 		clock.advance(time.Second + time.Millisecond)
-		switch err := await(t, outcomes); {
+		switch err := rig.Await(t, outcomes); {
 		case err == nil:
 			results++
 		case !errors.Is(err, context.DeadlineExceeded):
 			t.Fatalf("it has come to %v", err)
 		}
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			if len(outcomes) > 0 || l.Timers() != 0 {
 				t.Fatalf("%d outcomes more; %d timers left", len(outcomes), l.Timers())
 			}
@@ -137,12 +138,12 @@ func TestWithin(t *testing.T) {
 			if tt.before {
 				end(errTest)
 			}
-			on(t, l, func() { f = p.Future().Within(ctx) })
+			rig.On(t, l, func() { f = p.Future().Within(ctx) })
 			tt.act(p, end)
 			if v, err := f.Wait(t.Context()); !errors.Is(err, tt.want) || tt.want == nil && (v != 1 || err != nil) {
 				t.Errorf("it has come to %v, %v", v, err)
 			}
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				if tt.told != errors.Is(*reason, errTest) {
 					t.Errorf("told %v", *reason)
 				}
@@ -151,12 +152,12 @@ func TestWithin(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	on(t, l, func() { state(t, "a result, in spite of the context", rondo.Resolved(l, 1).Within(ended), 1, nil) })
+	rig.On(t, l, func() { state(t, "a result, in spite of the context", rondo.Resolved(l, 1).Within(ended), 1, nil) })
 }
 
 func TestShield(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		p, reason := told(l)
 		given, kept := p.Future().Shield(), p.Future().Shield()
 		given.Cancel(errReason)
@@ -182,7 +183,7 @@ func TestTransfer(t *testing.T) {
 				t.Error("the wrong loop")
 			}
 			p.Resolve(1)
-			if result(t, f) != 1 {
+			if rig.Result(t, f) != 1 {
 				t.Error("the wrong result")
 			}
 			if _, err := rondo.Transfer(rondo.Rejected[int](a, errTest), b).Wait(t.Context()); !errors.Is(err, errTest) {
@@ -191,7 +192,7 @@ func TestTransfer(t *testing.T) {
 
 			p, reason = told(a)
 			f = rondo.Transfer(p.Future(), b)
-			on(t, b, func() {
+			rig.On(t, b, func() {
 				if !f.Cancel(errReason) {
 					t.Error("too late")
 				}
@@ -203,18 +204,18 @@ func TestTransfer(t *testing.T) {
 
 			p, reason = told(a)
 			var shared *rondo.Future[int]
-			on(t, a, func() { shared = p.Future().Shield() })
+			rig.On(t, a, func() { shared = p.Future().Shield() })
 			f = rondo.Transfer(p.Future(), b)
 			if a != b {
-				on(t, b, func() { f.Cancel(errReason) })
-				on(t, a, func() {
+				rig.On(t, b, func() { f.Cancel(errReason) })
+				rig.On(t, a, func() {
 					if *reason != nil || shared.Done() {
 						t.Error("cancelled though somebody else waits")
 					}
 				})
 			}
 			p.Resolve(2)
-			if result(t, shared) != 2 {
+			if rig.Result(t, shared) != 2 {
 				t.Error("the wrong result")
 			}
 		}
@@ -228,14 +229,14 @@ func TestTransferAndClose(t *testing.T) {
 	pending := rondo.NewPromise[int](far).Future()
 	before := rondo.Transfer(pending, l)
 	given := rondo.Transfer(pending, l)
-	on(t, l, func() { given.Cancel(errReason) })
+	rig.On(t, l, func() { given.Cancel(errReason) })
 	there.Close()
 	for _, f := range []*rondo.Future[int]{before, rondo.Transfer(pending, l)} {
 		if _, err := f.Wait(t.Context()); !errors.Is(err, rondo.ErrEngineClosed) {
 			t.Errorf("it has come to %v", err)
 		}
 	}
-	if v := result(t, rondo.Transfer(rondo.Resolved(far, 3), l)); v != 3 {
+	if v := rig.Result(t, rondo.Transfer(rondo.Resolved(far, 3), l)); v != 3 {
 		t.Errorf("what was done before is %d", v)
 	}
 }
@@ -245,24 +246,24 @@ func TestChan(t *testing.T) {
 	l := e.Loop()
 	p, q := rondo.NewPromise[int](l), rondo.NewPromise[int](l)
 	var results, errs, late, never <-chan rondo.Outcome[int]
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		results, errs = p.Future().Chan(), q.Future().Chan()
 		never = rondo.NewPromise[int](l).Future().Chan()
 	})
 	p.Resolve(1)
 	q.Reject(errTest)
-	if o := await(t, results); o != (rondo.Outcome[int]{Value: 1}) {
+	if o := rig.Await(t, results); o != (rondo.Outcome[int]{Value: 1}) {
 		t.Errorf("got %v", o)
 	}
-	if o := await(t, errs); o != (rondo.Outcome[int]{Err: errTest}) {
+	if o := rig.Await(t, errs); o != (rondo.Outcome[int]{Err: errTest}) {
 		t.Errorf("got %v", o)
 	}
-	on(t, l, func() { late = p.Future().Chan() })
-	if o := await(t, late); o.Value != 1 {
+	rig.On(t, l, func() { late = p.Future().Chan() })
+	if o := rig.Await(t, late); o.Value != 1 {
 		t.Errorf("got %v", o)
 	}
 	e.Close()
-	if o := await(t, never); !errors.Is(o.Err, rondo.ErrEngineClosed) {
+	if o := rig.Await(t, never); !errors.Is(o.Err, rondo.ErrEngineClosed) {
 		t.Errorf("got %v at the engine's end", o)
 	}
 	if len(results)+len(errs)+len(late)+len(never) > 0 {
@@ -278,7 +279,7 @@ func TestFromChan(t *testing.T) {
 	ch <- 1
 	ch <- 2
 	for _, want := range []int{1, 2} {
-		if v := result(t, rondo.FromChan(l, ch)); v != want {
+		if v := rig.Result(t, rondo.FromChan(l, ch)); v != want {
 			t.Errorf("got %d", v)
 		}
 	}
@@ -288,7 +289,7 @@ func TestFromChan(t *testing.T) {
 	}
 	for range 10 {
 		f := rondo.FromChan[int](l, nil)
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			f.Cancel(errReason)
 			state(t, "what was cancelled", f, 0, errReason)
 		})
@@ -319,22 +320,22 @@ func TestFromContext(t *testing.T) {
 	for range 50 {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		go cancel(errTest) // while it is being made, perhaps
-		if v := result(t, rondo.FromContext(l, ctx)); !errors.Is(v, errTest) {
+		if v := rig.Result(t, rondo.FromContext(l, ctx)); !errors.Is(v, errTest) {
 			t.Errorf("it has come to %v", v)
 		}
-		if v := result(t, rondo.FromContext(l, ctx)); !errors.Is(v, errTest) {
+		if v := rig.Result(t, rondo.FromContext(l, ctx)); !errors.Is(v, errTest) {
 			t.Errorf("it has come to %v", v)
 		}
 	}
 	endless := foreign{t.Context(), make(chan struct{})}
 	f := rondo.FromContext(l, endless)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		f.Cancel(errReason)
 		state(t, "what was cancelled", f, nil, errReason)
 	})
 	check()
 	rondo.FromContext(l, endless)
-	on(t, l, func() { rondo.NewPromise[int](l).Future().Within(endless) })
+	rig.On(t, l, func() { rondo.NewPromise[int](l).Future().Within(endless) })
 	e.Close()
 	check() // goroutines of the engine's own are fewer now
 }
@@ -359,12 +360,12 @@ func TestFutureContext(t *testing.T) {
 			p := rondo.NewPromise[int](l)
 			var ctx context.Context
 			var cancel context.CancelFunc
-			on(t, l, func() { ctx, cancel = p.Future().Context(parent) })
+			rig.On(t, l, func() { ctx, cancel = p.Future().Context(parent) })
 			if ctx.Err() != nil {
 				t.Error("it has ended at the beginning")
 			}
 			tt.end(p, endParent, cancel)
-			await(t, ctx.Done())
+			rig.Await(t, ctx.Done())
 			if err := context.Cause(ctx); !errors.Is(err, tt.want) {
 				t.Errorf("the cause is %v", err)
 			}

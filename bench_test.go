@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // BenchmarkPost is one post from another goroutine.
@@ -24,14 +25,14 @@ func BenchmarkPost(b *testing.B) {
 				l.Defer(spin)
 			}
 		}
-		on(b, l, spin)
+		rig.On(b, l, spin)
 		fn := func() {}
 		b.ReportAllocs()
 		for b.Loop() {
 			l.Post(fn)
 		}
 		ended.Store(true)
-		on(b, l, func() {})
+		rig.On(b, l, func() {})
 	})
 	b.Run("idle", func(b *testing.B) { // the loop waits: wake it, and wait until it has run the function
 		l := newTestEngine(b, rondo.Config{}).Loop()
@@ -53,7 +54,7 @@ func BenchmarkPost(b *testing.B) {
 				l.Post(fn)
 			}
 		})
-		on(b, l, func() {})
+		rig.On(b, l, func() {})
 	})
 	b.Run("self", func(b *testing.B) { // from the loop itself
 		l := newTestEngine(b, rondo.Config{}).Loop()
@@ -314,7 +315,7 @@ func BenchmarkHandleWrite(b *testing.B) {
 	e := newTestEngine(b, rondo.Config{WriteLimit: 1 << 30})
 	r := newRecorder(b)
 	peer := e.connect(r)
-	h := await(b, r.made).Handle()
+	h := rig.Await(b, r.made).Handle()
 	if err := peer.SetDeadline(time.Time{}); err != nil {
 		b.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func mustBind(t *testing.T, e *engine, cfg rondo.ListenConfig, network, address string) *rondo.Listener {
@@ -30,10 +31,10 @@ func TestBindThenServe(t *testing.T) {
 	for _, cfg := range []rondo.ListenConfig{{}, {ReusePort: true}, {MaxConns: 2}} {
 		e := newTestEngine(t, rondo.Config{Loops: 2})
 		ln := mustBind(t, e, cfg, "tcp", "127.0.0.1:0")
-		early := dialPeer(t, ln.Addr().String())
-		send(t, early, "early")
+		early := rig.Dial(t, ln.Addr().String())
+		rig.Send(t, early, "early")
 		for _, l := range e.Loops() {
-			on(t, l, func() {})
+			rig.On(t, l, func() {})
 		}
 		if n := e.Conns(); n != 0 {
 			t.Fatalf("%d connections before Serve", n)
@@ -41,8 +42,8 @@ func TestBindThenServe(t *testing.T) {
 		if err := ln.Serve(newEcho); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, early, "early")
-		roundTrip(t, dialPeer(t, ln.Addr().String()), "late")
+		rig.Expect(t, early, "early")
+		roundTrip(t, rig.Dial(t, ln.Addr().String()), "late")
 
 		err := ln.Serve(func() rondo.Protocol { panic("not asked for") })
 		var op *net.OpError
@@ -66,7 +67,7 @@ func TestBindOnLoop(t *testing.T) {
 	for _, l := range e.Loops() {
 		for _, cfg := range []rondo.ListenConfig{{}, {ReusePort: true}} {
 			var ln *rondo.Listener
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				var err error
 				if ln, err = cfg.Bind(e.Engine, "tcp", "127.0.0.1:0"); err != nil {
 					t.Error(err)
@@ -77,7 +78,7 @@ func TestBindOnLoop(t *testing.T) {
 				}
 			})
 			for range 8 {
-				roundTrip(t, dialPeer(t, ln.Addr().String()), "hello")
+				roundTrip(t, rig.Dial(t, ln.Addr().String()), "hello")
 			}
 		}
 	}
@@ -96,7 +97,7 @@ func TestBindNeverServed(t *testing.T) {
 				}
 			}
 			for _, l := range e.Loops() {
-				on(t, l, func() {})
+				rig.On(t, l, func() {})
 			}
 			if now := openDescriptors(t); now != before-4 {
 				t.Errorf("%d descriptors after Close, %d before it, and 4 were closed", now, before)
@@ -203,7 +204,7 @@ func TestOnClosePanics(t *testing.T) {
 			t.Errorf("%d of 2 were called", n)
 		}
 		for range 2 {
-			e.log.await(t, "callback")
+			e.Log.Await(t, "callback")
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 var errReason = errors.New("not wanted any more")
@@ -53,7 +54,7 @@ func TestCancel(t *testing.T) {
 		{"OnCancel panics", func(p *rondo.Promise[int]) { p.OnCancel(func(error) { panic(errTest) }) }, errReason, true, errTest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				p := rondo.NewPromise[int](l)
 				f := p.Future()
 				tt.prepare(p)
@@ -75,7 +76,7 @@ func TestCancel(t *testing.T) {
 func TestOnCancelPanics(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	l := e.Loop()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		bad, good := rondo.NewPromise[int](l), rondo.NewPromise[int](l)
 		bad.OnCancel(func(error) { panic("OnCancel's bang") })
 		all := rondo.All(l, rondo.Rejected[int](l, errTest), bad.Future(), good.Future())
@@ -93,7 +94,7 @@ func TestOnCancelPanics(t *testing.T) {
 		settled.Future().Cancel(nil)
 		state(t, "the one that has a result", settled.Future(), 1, nil)
 	})
-	e.log.await(t, "too late a bang")
+	e.Log.Await(t, "too late a bang")
 }
 
 // Of Cancel on the loop and Resolve elsewhere, one has its way, and everybody sees the same one.
@@ -106,22 +107,22 @@ func TestCancelRace(t *testing.T) {
 		if round%2 == 0 {
 			p.OnCancel(func(reason error) { p.RejectOnLoop(reason) })
 		}
-		on(t, l, func() { f.OnDone(func(_ int, err error) { told <- err }) })
+		rig.On(t, l, func() { f.OnDone(func(_ int, err error) { told <- err }) })
 		var resolved, came bool
 		var wg sync.WaitGroup
 		wg.Go(func() { resolved = p.Resolve(1) })
 		wg.Go(func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				_ = f.String() // looks at what the other writes
 				came = f.Cancel(errReason)
 			})
 		})
 		wg.Wait()
-		err := await(t, told)
+		err := rig.Await(t, told)
 		if resolved != (err == nil) || resolved && came && round%2 == 1 || !resolved && !came {
 			t.Fatalf("Resolve says %v, Cancel %v, and the future has come to %v", resolved, came, err)
 		}
-		on(t, l, func() {}) // whoever would be told twice is told by now
+		rig.On(t, l, func() {}) // whoever would be told twice is told by now
 		if len(told) > 0 {
 			t.Fatal("told twice")
 		}
@@ -136,7 +137,7 @@ func TestUseWhileSettled(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { p.Reject(errTest) })
 		wg.Go(func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				f := p.Future()
 				f.Ignore()
 				_ = f.String()
@@ -150,7 +151,7 @@ func TestUseWhileSettled(t *testing.T) {
 // A future that somebody else waits for is not cancelled by one who abandons it.
 func TestAbandon(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		p := rondo.NewPromise[int](l)
 		var a, b notes
 		a.waiter.Init(&a)
@@ -202,8 +203,8 @@ func TestCancelRun(t *testing.T) {
 		t.Error("begun though it was cancelled before")
 		return 1, nil
 	})
-	await(t, begun)
-	on(t, l, func() {
+	rig.Await(t, begun)
+	rig.On(t, l, func() {
 		if queued.String() != "blocking work" {
 			t.Errorf("waits for %s", queued)
 		}
@@ -213,14 +214,14 @@ func TestCancelRun(t *testing.T) {
 		state(t, "the one that waited", queued, 0, errReason)
 		state(t, "the one that ran", running, 0, errReason)
 	})
-	if err := await(t, ended); !errors.Is(err, errReason) {
+	if err := rig.Await(t, ended); !errors.Is(err, errReason) {
 		t.Errorf("the context's cause is %v", err)
 	}
 	last := rondo.Run(l, func(context.Context) (int, error) { return 2, nil })
-	if v := result(t, last); v != 2 {
+	if v := rig.Result(t, last); v != 2 {
 		t.Errorf("then: %v", v)
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if last.Cancel(errReason) {
 			t.Error("Cancel after the end says that it came in time")
 		}

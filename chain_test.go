@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 var errOther = errors.New("another error")
@@ -20,7 +21,7 @@ func outcome(t *testing.T, l *rondo.Loop, v int, err error, make func(f *rondo.F
 	t.Helper()
 	p := rondo.NewPromise[int](l)
 	var made *rondo.Future[int]
-	on(t, l, func() { made = make(p.Future()) })
+	rig.On(t, l, func() { made = make(p.Future()) })
 	if err != nil {
 		p.Reject(err)
 	} else {
@@ -159,7 +160,7 @@ func TestChainOrder(t *testing.T) {
 		order = append(order, name)
 	}
 	last := make(chan struct{})
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		inside = true
 		p := rondo.NewPromise[int](l)
 		f := p.Future()
@@ -171,7 +172,7 @@ func TestChainOrder(t *testing.T) {
 		rondo.Then(f, func(v int) (int, error) { note("late Then"); return v, nil }).OnDone(func(int, error) { close(last) })
 		inside = false
 	})
-	await(t, last)
+	rig.Await(t, last)
 	if want := []string{"OnDone", "Then", "Finally", "late Then", "OnDone of Then"}; !slices.Equal(order, want) {
 		t.Errorf("the order is %q", order)
 	}
@@ -193,7 +194,7 @@ func TestCancelChain(t *testing.T) {
 	never := func(int) (int, error) { t.Error("a callback behind the cancelling was called"); return 0, errOther }
 
 	t.Run("before", func(t *testing.T) {
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			p, reason := told(l)
 			end := rondo.Then(rondo.Then(p.Future(), never), never).Catch(func(error) (int, error) { return never(0) })
 			end.Cancel(errReason)
@@ -204,7 +205,7 @@ func TestCancelChain(t *testing.T) {
 		})
 	})
 	t.Run("while others wait", func(t *testing.T) {
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			p, reason := told(l)
 			others := rondo.Then(p.Future(), double)
 			end := rondo.Then(p.Future(), never)
@@ -220,7 +221,7 @@ func TestCancelChain(t *testing.T) {
 		})
 	})
 	t.Run("before its turn", func(t *testing.T) {
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			p, _ := told(l)
 			end := rondo.Then(p.Future(), never)
 			p.ResolveOnLoop(1) // the callback is queued
@@ -233,12 +234,12 @@ func TestCancelChain(t *testing.T) {
 		inner, reason := told(l)
 		var end *rondo.Future[int]
 		paused := make(chan struct{})
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			end = rondo.Then(rondo.ThenFuture(p.Future(), func(int) *rondo.Future[int] { close(paused); return inner.Future() }), never)
 		})
 		p.Resolve(1)
-		await(t, paused)
-		on(t, l, func() {
+		rig.Await(t, paused)
+		rig.On(t, l, func() {
 			end.Cancel(errReason)
 			state(t, "the end", end, 0, errReason)
 			if *reason != errReason { //nolint:errorlint // the very error
@@ -250,7 +251,7 @@ func TestCancelChain(t *testing.T) {
 		p := rondo.NewPromise[int](l)
 		inner, reason := told(l)
 		var end *rondo.Future[int]
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			end = rondo.ThenFuture(p.Future(), func(int) *rondo.Future[int] {
 				end.Cancel(errReason)
 				return inner.Future()
@@ -260,7 +261,7 @@ func TestCancelChain(t *testing.T) {
 		if _, err := end.Wait(t.Context()); !errors.Is(err, errReason) {
 			t.Errorf("it has come to %v", err)
 		}
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			if *reason != errReason { //nolint:errorlint // the very error
 				t.Errorf("what it has returned was told %v", *reason)
 			}
@@ -269,12 +270,12 @@ func TestCancelChain(t *testing.T) {
 	t.Run("after", func(t *testing.T) {
 		p := rondo.NewPromise[int](l)
 		var end *rondo.Future[int]
-		on(t, l, func() { end = rondo.Then(p.Future(), double) })
+		rig.On(t, l, func() { end = rondo.Then(p.Future(), double) })
 		p.Resolve(1)
-		if result(t, end) != 2 {
+		if rig.Result(t, end) != 2 {
 			t.Error("the wrong result")
 		}
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			if end.Cancel(errReason) {
 				t.Error("Cancel says that it came in time")
 			}
@@ -300,7 +301,7 @@ func TestCancelFinally(t *testing.T) {
 			t.Run(form+" "+tt.name, func(t *testing.T) {
 				calls := 0
 				var end *rondo.Future[int]
-				on(t, l, func() {
+				rig.On(t, l, func() {
 					p := rondo.NewPromise[int](l)
 					if form == "Finally" {
 						end = p.Future().Finally(func() {
@@ -337,12 +338,12 @@ func TestCancelFinally(t *testing.T) {
 	inner, reason := told(l)
 	paused := make(chan struct{})
 	var end *rondo.Future[int]
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		end = rondo.FinallyFuture(p.Future(), func() *rondo.Future[int] { close(paused); return inner.Future() })
 	})
 	p.Resolve(1)
-	await(t, paused)
-	on(t, l, func() {
+	rig.Await(t, paused)
+	rig.On(t, l, func() {
 		end.Cancel(errReason)
 		state(t, "the end", end, 0, errReason)
 		if *reason != errReason { //nolint:errorlint // the very error
@@ -356,7 +357,7 @@ func TestFutureString(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Loops: 2})
 	l := e.Loops()[0]
 	p := rondo.NewPromise[int](l)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		f := p.Future()
 		far := rondo.Transfer(rondo.NewPromise[int](e.Loops()[1]).Future(), l)
 		for _, tt := range []struct {
@@ -376,7 +377,7 @@ func TestFutureString(t *testing.T) {
 			}
 		}
 	})
-	on(t, l, func() {}) // the transfer is under way
+	rig.On(t, l, func() {}) // the transfer is under way
 }
 
 // ctxt is shorter.
@@ -394,19 +395,19 @@ func TestChainKeepsNothing(t *testing.T) {
 	freed := make(chan struct{}, steps)
 	end := rondo.Resolved(l, 0)
 	for range steps {
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			before := end
 			end = rondo.Then(end, func(v int) (int, error) { return v + 1, nil })
 			runtime.AddCleanup(before, func(int) { freed <- struct{}{} }, 0)
 		})
-		result(t, end)
-		on(t, l, func() { end = rondo.First(l, end.Shield(), end) })
+		rig.Result(t, end)
+		rig.On(t, l, func() { end = rondo.First(l, end.Shield(), end) })
 	}
 	for range steps / 2 { // some may still be on a stack
 		runtime.GC()
-		await(t, freed)
+		rig.Await(t, freed)
 	}
-	if v := result(t, end); v != steps {
+	if v := rig.Result(t, end); v != steps {
 		t.Errorf("the end has come to %d", v)
 	}
 }
@@ -419,7 +420,7 @@ func TestPendingKeepsNothing(t *testing.T) {
 		rounds = 2000 // each call asks for the goroutine's number
 	}
 	f := rondo.NewPromise[int](l).Future()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		f.OnDone(func(int, error) {}) // else the first to give it up would cancel it
 		for range rounds {
 			rondo.Then(f, double).Cancel(nil)
@@ -446,8 +447,8 @@ func TestPendingKeepsNothing(t *testing.T) {
 // awaitOn waits until cond holds on the loop.
 func awaitOn(t *testing.T, l *rondo.Loop, cond func() bool) {
 	t.Helper()
-	for end, ok := time.Now().Add(patience), false; !ok; runtime.Gosched() {
-		on(t, l, func() { ok = cond() })
+	for end, ok := time.Now().Add(rig.Patience), false; !ok; runtime.Gosched() {
+		rig.On(t, l, func() { ok = cond() })
 		if !ok && time.Now().After(end) {
 			t.Fatal("it does not come to hold")
 		}

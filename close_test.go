@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // is says that a connection's reason must be err, by errors.Is; nil must be nil.
@@ -67,7 +68,7 @@ func TestConnectionLost(t *testing.T) {
 		return func(_ *testing.T, _ *engine, c *rondo.Conn, _ *net.TCPConn) { c.Loop().Post(func() { do(c) }) }
 	}
 	sends := func(text string) func(*testing.T, *engine, *rondo.Conn, *net.TCPConn) {
-		return func(t *testing.T, _ *engine, _ *rondo.Conn, peer *net.TCPConn) { send(t, peer, text) }
+		return func(t *testing.T, _ *engine, _ *rondo.Conn, peer *net.TCPConn) { rig.Send(t, peer, text) }
 	}
 	for _, tt := range []struct {
 		name    string
@@ -90,7 +91,7 @@ func TestConnectionLost(t *testing.T) {
 			name: "peer's FIN in mid-message", plain: true,
 			prepare: func(r *recorder) { r.onData = func(*rondo.Conn, []byte) int { return 0 } },
 			act: func(t *testing.T, _ *engine, _ *rondo.Conn, peer *net.TCPConn) {
-				send(t, peer, "half a mess")
+				rig.Send(t, peer, "half a mess")
 				peer.Close()
 			},
 			want: is(io.ErrUnexpectedEOF),
@@ -221,16 +222,16 @@ func TestConnectionLost(t *testing.T) {
 				p = r
 			}
 			peer := e.connect(p)
-			c := await(t, r.made)
+			c := rig.Await(t, r.made)
 			if tt.act != nil {
 				tt.act(t, e, c, peer)
 			}
-			err := await(t, r.lost)
+			err := rig.Await(t, r.lost)
 			if complaint := tt.want(err); complaint != "" {
 				t.Errorf("the reason is %v (%T), %s", err, err, complaint)
 			}
 			if tt.report != "" {
-				e.log.await(t, tt.report)
+				e.Log.Await(t, tt.report)
 			}
 			if c.Handle().Alive() {
 				t.Error("the handle of an ended connection is alive")
@@ -250,7 +251,7 @@ func TestEOFIsBare(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	r := newRecorder(t)
 	e.connect(r).Close()
-	if err := await(t, r.lost); err != io.EOF { //nolint:errorlint // that is the test
+	if err := rig.Await(t, r.lost); err != io.EOF { //nolint:errorlint // that is the test
 		t.Errorf("got %v", err)
 	}
 }
@@ -269,7 +270,7 @@ var places = []struct {
 		hook: func(r *recorder, act func(*rondo.Conn)) {
 			r.onData = func(c *rondo.Conn, p []byte) int { act(c); return len(p) }
 		},
-		provoke: func(t *testing.T, _ *rondo.Conn, peer *net.TCPConn, _ func(*rondo.Conn)) { send(t, peer, "x") },
+		provoke: func(t *testing.T, _ *rondo.Conn, peer *net.TCPConn, _ func(*rondo.Conn)) { rig.Send(t, peer, "x") },
 	},
 	{
 		name: "DataReceived with a rest",
@@ -283,9 +284,9 @@ var places = []struct {
 			}
 		},
 		provoke: func(t *testing.T, c *rondo.Conn, peer *net.TCPConn, _ func(*rondo.Conn)) {
-			send(t, peer, "x")
-			on(t, c.Loop(), func() {})
-			send(t, peer, "y")
+			rig.Send(t, peer, "x")
+			rig.On(t, c.Loop(), func() {})
+			rig.Send(t, peer, "y")
 		},
 	},
 	{
@@ -351,15 +352,15 @@ func inEveryPlace(t *testing.T, act func(c *rondo.Conn), check func(t *testing.T
 				place.hook(r, once)
 			}
 			peer := e.connect(fullRecorder{r})
-			c := await(t, r.made)
+			c := rig.Await(t, r.made)
 			if place.provoke != nil {
 				place.provoke(t, c, peer, once)
 			}
-			await(t, acted)
+			rig.Await(t, acted)
 			// The peer reads what there is, and closes when that ends: for CloseWrite.
 			_, _ = io.Copy(io.Discard, peer)
 			peer.Close()
-			reason := await(t, r.lost)
+			reason := rig.Await(t, r.lost)
 			check(t, place.name, reason)
 			if err := e.Close(); err != nil {
 				t.Error(err)
@@ -458,15 +459,15 @@ func TestCloseSendsEverything(t *testing.T) {
 		_ = c.Close()
 	}
 	peer := e.connect(r)
-	c := await(t, r.made)
-	on(t, c.Loop(), func() {})
+	c := rig.Await(t, r.made)
+	rig.On(t, c.Loop(), func() {})
 	if len(r.lost) > 0 {
 		t.Error("ConnectionLost came before everything was sent")
 	}
-	if got := rest(t, peer); !bytes.Equal(got, data) {
+	if got := rig.Rest(t, peer); !bytes.Equal(got, data) {
 		t.Errorf("the peer got %d bytes of %d", len(got), len(data))
 	}
-	if err := await(t, r.lost); err != nil {
+	if err := rig.Await(t, r.lost); err != nil {
 		t.Error(err)
 	}
 }
@@ -475,7 +476,7 @@ func TestAbortResetsPeer(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	r := newRecorder(t)
 	peer := e.connect(r)
-	await(t, r.made).Handle().Abort()
+	rig.Await(t, r.made).Handle().Abort()
 	if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the peer reads %v", err)
 	}
@@ -506,13 +507,13 @@ func TestEndEachOther(t *testing.T) {
 	peers := make([]*net.TCPConn, n)
 	for i, r := range recorders {
 		peers[i] = e.connect(r)
-		await(t, r.made)
+		rig.Await(t, r.made)
 	}
 	for _, peer := range peers {
 		_, _ = peer.Write([]byte("x")) // the last may be too late
 	}
 	for i, r := range recorders {
-		err := await(t, r.lost)
+		err := rig.Await(t, r.lost)
 		if want := []error{rondo.ErrAborted, nil}[i%2]; !errors.Is(err, want) {
 			t.Errorf("connection %d: %v, want %v", i, err, want)
 		}

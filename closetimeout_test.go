@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func TestCloseTimeout(t *testing.T) {
@@ -19,17 +20,17 @@ func TestCloseTimeout(t *testing.T) {
 		_ = c.Close()
 	}
 	e.connect(r) // and never reads
-	l := await(t, r.made).Loop()
-	on(t, l, func() {}) // the turn in which it was closed is over
+	l := rig.Await(t, r.made).Loop()
+	rig.On(t, l, func() {}) // the turn in which it was closed is over
 	clock.advance(time.Hour - time.Second)
 	for range 3 {
-		on(t, l, func() {})
+		rig.On(t, l, func() {})
 	}
 	if len(r.lost) > 0 {
 		t.Fatal("ended before its time")
 	}
 	clock.advance(time.Second + time.Millisecond)
-	err := await(t, r.lost)
+	err := rig.Await(t, r.lost)
 	var op *net.OpError
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &op) || op.Op != "close" {
 		t.Errorf("the reason is %v", err)
@@ -46,10 +47,10 @@ func TestCloseTimeoutWithProgress(t *testing.T) {
 		_ = c.Close()
 	}
 	peer := e.connect(r)
-	c := await(t, r.made)
+	c := rig.Await(t, r.made)
 	l := c.Loop()
 	buffered := func() (n int) {
-		on(t, l, func() { n = c.Buffered() })
+		rig.On(t, l, func() { n = c.Buffered() })
 		return n
 	}
 	piece := make([]byte, 1<<20)
@@ -66,7 +67,7 @@ func TestCloseTimeoutWithProgress(t *testing.T) {
 		}
 	}
 	clock.advance(time.Hour + time.Millisecond)
-	if err := await(t, r.lost); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := rig.Await(t, r.lost); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the reason is %v", err)
 	}
 }
@@ -80,16 +81,16 @@ func TestCloseTimerEnds(t *testing.T) {
 		_ = c.Close()
 	}
 	peer := e.connect(r)
-	l := await(t, r.made).Loop()
+	l := rig.Await(t, r.made).Loop()
 	timers := func() (n int) {
-		on(t, l, func() { n = l.Timers() })
+		rig.On(t, l, func() { n = l.Timers() })
 		return n
 	}
 	if n := timers(); n != 1 {
 		t.Fatalf("%d timers while it closes", n)
 	}
-	rest(t, peer)
-	if err := await(t, r.lost); err != nil {
+	rig.Rest(t, peer)
+	if err := rig.Await(t, r.lost); err != nil {
 		t.Error(err)
 	}
 	if n := timers(); n != 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // completing is a poller whose events come with their bytes, as a completion backend's do: it reads
@@ -59,13 +60,13 @@ func TestCompletingPoller(t *testing.T) {
 		e := newEngineOver(t, rondo.Config{}, newCompleting)
 		a, b := newRecorder(t), newRecorder(t)
 		peerA, peerB := e.connect(halfCloser{a}), e.connect(halfCloser{b})
-		connA, connB := await(t, a.made), await(t, b.made)
+		connA, connB := rig.Await(t, a.made), rig.Await(t, b.made)
 		other := map[*recorder]*rondo.Conn{a: connB, b: connA}
 		ended := map[*recorder]chan struct{}{a: make(chan struct{}, 1), b: make(chan struct{}, 1)}
 		got := map[*recorder]string{}
 		order := make(chan *recorder, 2)
 		l := connA.Loop()
-		on(t, l, func() { // while the loop is here, both peers speak and leave
+		rig.On(t, l, func() { // while the loop is here, both peers speak and leave
 			for _, r := range []*recorder{a, b} {
 				r.onData = func(_ *rondo.Conn, p []byte) int {
 					if len(got) == 0 { // the first to be called pauses the other
@@ -79,22 +80,22 @@ func TestCompletingPoller(t *testing.T) {
 					ended[r] <- struct{}{}
 				}
 			}
-			send(t, peerA, "from a")
-			send(t, peerB, "from b")
+			rig.Send(t, peerA, "from a")
+			rig.Send(t, peerB, "from b")
 			_ = peerA.CloseWrite()
 			_ = peerB.CloseWrite()
 		})
-		first := await(t, order)
+		first := rig.Await(t, order)
 		second := map[*recorder]*recorder{a: b, b: a}[first]
 		for range 3 {
-			on(t, l, func() {})
+			rig.On(t, l, func() {})
 		}
 		if len(ended[second]) > 0 {
 			t.Error("the end was told while reading was paused")
 		}
-		on(t, l, func() { other[first].ResumeReading() })
-		await(t, ended[second])
-		on(t, l, func() {
+		rig.On(t, l, func() { other[first].ResumeReading() })
+		rig.Await(t, ended[second])
+		rig.On(t, l, func() {
 			if got[a] != "from a" || got[b] != "from b" {
 				t.Errorf("got %q and %q", got[a], got[b])
 			}

@@ -10,14 +10,15 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func TestAddresses(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	r := newRecorder(t)
 	peer := e.connect(r)
-	c := await(t, r.made)
-	on(t, c.Loop(), func() {
+	c := rig.Await(t, r.made)
+	rig.On(t, c.Loop(), func() {
 		if got, ok := c.RemoteAddr().(*net.TCPAddr); !ok || got.String() != peer.LocalAddr().String() {
 			t.Errorf("the remote address is %v, want %v", got, peer.LocalAddr())
 		}
@@ -50,10 +51,10 @@ func TestUnixSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer peer.Close()
-	send(t, peer, "hello")
-	expect(t, peer, "hello")
-	c := await(t, r.made)
-	on(t, c.Loop(), func() {
+	rig.Send(t, peer, "hello")
+	rig.Expect(t, peer, "hello")
+	c := rig.Await(t, r.made)
+	rig.On(t, c.Loop(), func() {
 		if a, ok := c.RemoteAddr().(*net.UnixAddr); !ok || a.Name != own.Name {
 			t.Errorf("the remote address is %v, want %v", c.RemoteAddr(), own)
 		}
@@ -103,8 +104,8 @@ func TestOptions(t *testing.T) {
 	e := newEngineOver(t, rondo.Config{}, func(p poller.Poller) poller.Poller { o.Poller = p; return o })
 	r := newRecorder(t)
 	e.connect(r)
-	c := await(t, r.made)
-	on(t, c.Loop(), func() {
+	c := rig.Await(t, r.made)
+	rig.On(t, c.Loop(), func() {
 		for _, on := range []bool{false, true} {
 			if err := c.SetNoDelay(on); err != nil || o.noDelay[len(o.noDelay)-1] != on {
 				t.Errorf("SetNoDelay(%v): %v, %v", on, err, o.noDelay)
@@ -134,10 +135,10 @@ func TestResetWhilePaused(t *testing.T) {
 	r := newRecorder(t)
 	r.onMade = (*rondo.Conn).PauseReading
 	peer := e.connect(r)
-	l := await(t, r.made).Loop()
-	on(t, l, func() {})
+	l := rig.Await(t, r.made).Loop()
+	rig.On(t, l, func() {})
 	reset(t, peer)
-	if _, ok := await(t, r.lost).(*net.OpError); !ok { //nolint:errorlint // that is what is documented
+	if _, ok := rig.Await(t, r.lost).(*net.OpError); !ok { //nolint:errorlint // that is what is documented
 		t.Error("the reason is not a *net.OpError")
 	}
 }

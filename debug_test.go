@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // calls are those that only the loop may make, and what the others are told to use.
@@ -53,9 +54,9 @@ func TestDebug(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Debug: true, Loops: 2})
 	r := newRecorder(t)
 	e.connect(r)
-	c := await(t, r.made)
+	c := rig.Await(t, r.made)
 	var timer rondo.Timer
-	on(t, c.Loop(), func() { timer = c.Loop().After(time.Hour, func() {}) })
+	rig.On(t, c.Loop(), func() { timer = c.Loop().After(time.Hour, func() {}) })
 	p := rondo.NewPromise[int](c.Loop())
 	for name, entry := range calls(c, r, timer, p.Future()) {
 		check := func(from string) {
@@ -72,12 +73,12 @@ func TestDebug(t *testing.T) {
 		check("a goroutine of the test")
 		for _, l := range e.Loops() {
 			if l != c.Loop() {
-				on(t, l, func() { check("another loop") })
+				rig.On(t, l, func() { check("another loop") })
 			}
 		}
 	}
 	// On the loop each of them works; the ends come last.
-	on(t, c.Loop(), func() {
+	rig.On(t, c.Loop(), func() {
 		last := map[string]bool{"Conn.Close": true, "Conn.Abort": true}
 		for name, entry := range calls(c, r, timer, p.Future()) {
 			if !last[name] {
@@ -87,7 +88,7 @@ func TestDebug(t *testing.T) {
 		_ = c.Close()
 		c.Abort()
 	})
-	await(t, r.lost)
+	rig.Await(t, r.lost)
 }
 
 // Any goroutine may make these calls, in debug builds too.
@@ -95,7 +96,7 @@ func TestDebugLetsOthersCall(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Debug: true})
 	r := newRecorder(t)
 	e.connect(r)
-	c := await(t, r.made)
+	c := rig.Await(t, r.made)
 	l := c.Loop()
 	_, _, _, _ = l.Engine(), l.Index(), l.Now(), l.Post(func() {})
 	h := c.Handle()
@@ -104,10 +105,10 @@ func TestDebugLetsOthersCall(t *testing.T) {
 	p := rondo.NewPromise[int](l)
 	p.Resolve(1)
 	_ = p.Future().Loop()
-	_ = result(t, p.Future())
+	_ = rig.Result(t, p.Future())
 	_, _, _ = e.Loop(), e.Loops(), e.Poller()
 	_ = h.Close()
-	await(t, r.lost)
+	rig.Await(t, r.lost)
 }
 
 // Without Debug nothing is checked: a microsecond a call is too much for every call.
@@ -118,8 +119,8 @@ func TestNoDebug(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	r := newRecorder(t)
 	e.connect(r)
-	c := await(t, r.made)
-	on(t, c.Loop(), func() {}) // the loop waits, or will: nobody else touches the connection
+	c := rig.Await(t, r.made)
+	rig.On(t, c.Loop(), func() {}) // the loop waits, or will: nobody else touches the connection
 	if c.Buffered() != 0 || c.Protocol() == nil {
 		t.Error("a connection of nobody's")
 	}
@@ -131,11 +132,11 @@ func TestDebugAfterGoexit(t *testing.T) {
 	r := newRecorder(t)
 	r.onMade = func(*rondo.Conn) { runtime.Goexit() }
 	e.connect(r)
-	if err := await(t, r.lost); err == nil || !strings.Contains(err.Error(), "runtime.Goexit") {
+	if err := rig.Await(t, r.lost); err == nil || !strings.Contains(err.Error(), "runtime.Goexit") {
 		t.Errorf("the reason is %v", err)
 	}
-	e.log.await(t, "runtime.Goexit")
-	on(t, e.Loop(), func() { e.Loop().After(0, func() {}) })
+	e.Log.Await(t, "runtime.Goexit")
+	rig.On(t, e.Loop(), func() { e.Loop().After(0, func() {}) })
 }
 
 // OnLoop tells a loop's own goroutine from all others.
@@ -145,7 +146,7 @@ func TestOnLoop(t *testing.T) {
 	if a.OnLoop() {
 		t.Error("the test is on the loop")
 	}
-	on(t, a, func() {
+	rig.On(t, a, func() {
 		if !a.OnLoop() || b.OnLoop() {
 			t.Errorf("on loop 0: it is on loop 0: %v, on loop 1: %v", a.OnLoop(), b.OnLoop())
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // Errors of accept(2) that say something about the machine pause accepting for a moment, and are logged
@@ -45,13 +46,13 @@ func TestAcceptErrors(t *testing.T) {
 				}}
 			})
 			addr := e.serve(newEcho)
-			first := dialPeer(t, addr)
+			first := rig.Dial(t, addr)
 			roundTrip(t, first, "before")
 			for range 2 {
 				failures.Store(3)
-				c := dialPeer(t, addr)
+				c := rig.Dial(t, addr)
 				if test.log != "" {
-					e.log.await(t, test.log)
+					e.Log.Await(t, test.log)
 				}
 				roundTrip(t, first, "meanwhile")
 				roundTrip(t, c, "after")
@@ -76,11 +77,11 @@ func TestAcceptRestsInFull(t *testing.T) {
 		}}
 	})
 	ln := mustListen(t, e, rondo.ListenConfig{MaxConns: limit}, "tcp", "127.0.0.1:0", newEcho)
-	c := dialPeer(t, ln.Addr().String())
+	c := rig.Dial(t, ln.Addr().String())
 	roundTrip(t, c, "before")
 	out.Store(true)
-	waits := dialPeer(t, ln.Addr().String())
-	e.log.await(t, "accepting is paused")
+	waits := rig.Dial(t, ln.Addr().String())
+	e.Log.Await(t, "accepting is paused")
 	// The pauses are 5, 10, 20, ... ms: asking 10 times takes 5 s, and these take much less.
 	for range 200 {
 		roundTrip(t, c, "meanwhile")
@@ -129,18 +130,18 @@ func TestSelectRefusesHighDescriptors(t *testing.T) {
 	s := newCensus()
 	ln := mustListen(t, e, rondo.ListenConfig{MaxConns: 2}, "tcp", "127.0.0.1:0", s.accept)
 	addr := ln.Addr().String()
-	first := dialPeer(t, addr)
-	expect(t, first, "!")
+	first := rig.Dial(t, addr)
+	rig.Expect(t, first, "!")
 	before := openDescriptors(t)
 
 	high.Store(true)
 	for range 2 { // the second is accepted when the pause is over
-		refused := dialPeer(t, addr)
-		if got := rest(t, refused); len(got) > 0 {
+		refused := rig.Dial(t, addr)
+		if got := rig.Rest(t, refused); len(got) > 0 {
 			t.Errorf("a refused connection got %q", got)
 		}
 		refused.Close()
-		if line := e.log.await(t, "accepting is paused"); !strings.Contains(line, "below 1024 only") {
+		if line := e.Log.Await(t, "accepting is paused"); !strings.Contains(line, "below 1024 only") {
 			t.Errorf("the log does not say why: %s", line)
 		}
 	}
@@ -150,16 +151,16 @@ func TestSelectRefusesHighDescriptors(t *testing.T) {
 	if !errors.As(err, &op) || !errors.As(err, &limit) || limit.Limit != 1024 {
 		t.Errorf("Dial says %v", err)
 	}
-	e.log.discard("accepting is paused") // the accepted end of that dial
+	e.Log.Discard("accepting is paused") // the accepted end of that dial
 	high.Store(false)
 
 	roundTrip(t, first, "alive")
 	first.Close()
-	await(t, s.lost)
-	second := dialPeer(t, addr)
-	expect(t, second, "!")
+	rig.Await(t, s.lost)
+	second := rig.Dial(t, addr)
+	rig.Expect(t, second, "!")
 	second.Close()
-	await(t, s.lost)
+	rig.Await(t, s.lost)
 	if now := openDescriptors(t); now > before {
 		t.Errorf("%d descriptors are open and were %d", now, before)
 	}
@@ -202,7 +203,7 @@ func TestOutOfDescriptors(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	addr, ok := strings.CutPrefix(await(t, lines), "address ")
+	addr, ok := strings.CutPrefix(rig.Await(t, lines), "address ")
 	if !ok {
 		t.Fatal("the child does not listen")
 	}
@@ -210,11 +211,11 @@ func TestOutOfDescriptors(t *testing.T) {
 	const many = 60 // the child has descriptors for half of them
 	var peers []*net.TCPConn
 	for range many {
-		peers = append(peers, dialPeer(t, addr))
+		peers = append(peers, rig.Dial(t, addr))
 	}
 	var served, refused, paused int
 	for refused < 4 {
-		switch line := await(t, lines); {
+		switch line := rig.Await(t, lines); {
 		case strings.HasPrefix(line, "made"):
 			served++
 		case strings.HasPrefix(line, "refused"):

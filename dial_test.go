@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // wait is Wait with the test's patience.
 func wait[T any](t testing.TB, f *rondo.Future[T]) (T, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("the test has lost its patience"))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), rig.Patience, errors.New("the test has lost its patience"))
 	defer cancel()
 	return f.Wait(ctx)
 }
@@ -75,7 +76,7 @@ func crowded(t testing.TB, network, address string) *rondo.Listener {
 		}
 		t.Cleanup(func() { c.Close() })
 		if i == 0 {
-			await(t, s.made)
+			rig.Await(t, s.made)
 		}
 	}
 	return ln
@@ -123,17 +124,17 @@ func TestDialLiterals(t *testing.T) {
 				c.Close()
 				return len(p)
 			}
-			c := result(t, e.Dial(t.Context(), test.network, net.JoinHostPort(test.host, port(ln)), r))
-			if await(t, r.made) != c {
+			c := rig.Result(t, e.Dial(t.Context(), test.network, net.JoinHostPort(test.host, port(ln)), r))
+			if rig.Await(t, r.made) != c {
 				t.Error("ConnectionMade got another connection than the future")
 			}
-			if s := await(t, got); s != "hello" {
+			if s := rig.Await(t, got); s != "hello" {
 				t.Errorf("the echo is %q", s)
 			}
-			if err := await(t, r.lost); err != nil {
+			if err := rig.Await(t, r.lost); err != nil {
 				t.Error(err)
 			}
-			on(t, c.Loop(), func() {
+			rig.On(t, c.Loop(), func() {
 				if a := c.RemoteAddr().String(); a != net.JoinHostPort(test.remote, port(ln)) {
 					t.Errorf("RemoteAddr is %s", a)
 				}
@@ -183,14 +184,14 @@ func TestDialMadeBeforeFuture(t *testing.T) {
 	r := newRecorder(t)
 	order := make(chan string, 2)
 	r.onMade = func(*rondo.Conn) { order <- "made" }
-	on(t, e.Loop(), func() {
+	rig.On(t, e.Loop(), func() {
 		f := e.Dial(t.Context(), "tcp", addr, r)
 		f.OnDone(func(c *rondo.Conn, err error) { order <- fmt.Sprint("future ", c != nil, err) })
 		if f.Done() {
 			t.Error("Dial has waited")
 		}
 	})
-	if a, b := await(t, order), await(t, order); a != "made" || b != "future true <nil>" {
+	if a, b := rig.Await(t, order), rig.Await(t, order); a != "made" || b != "future true <nil>" {
 		t.Errorf("%s came before %s", a, b)
 	}
 }
@@ -204,11 +205,11 @@ func TestDialMadePanics(t *testing.T) {
 		t.Errorf("the connection stood, and the future says %v", err)
 	}
 	var p *rondo.PanicError
-	if err := await(t, r.lost); !errors.As(err, &p) {
+	if err := rig.Await(t, r.lost); !errors.As(err, &p) {
 		t.Errorf("lost with %v", err)
 	}
-	e.log.await(t, "not now")
-	roundTrip(t, dialPeer(t, addr), "alive")
+	e.Log.Await(t, "not now")
+	roundTrip(t, rig.Dial(t, addr), "alive")
 }
 
 func TestDialTimeout(t *testing.T) {
@@ -230,7 +231,7 @@ func TestDialDefaultTimeout(t *testing.T) {
 	unlimited := rondo.Dialer{Timeout: -1}.Dial(ctx, e.Engine, "tcp", hole, newRecorder(t))
 	done := func(f *rondo.Future[*rondo.Conn]) (done bool) {
 		for range 2 {
-			on(t, e.Loop(), func() { done = f.Done() })
+			rig.On(t, e.Loop(), func() { done = f.Done() })
 		}
 		return done
 	}
@@ -288,15 +289,15 @@ func TestDialContextEndsDuring(t *testing.T) {
 		_, err := e.DialContext(ctx, "tcp", hole)
 		pending <- err
 	}()
-	on(t, e.Loop(), func() {}) // the dial is under way
+	rig.On(t, e.Loop(), func() {}) // the dial is under way
 	// A loop with a connection that is being made is as free as any other.
-	roundTrip(t, dialPeer(t, e.serve(newEcho)), "meanwhile")
+	roundTrip(t, rig.Dial(t, e.serve(newEcho)), "meanwhile")
 	cancel(cause)
 	if _, err := wait(t, f); !errors.Is(err, cause) || len(r.made) > 0 {
 		t.Errorf("%v, ConnectionMade was called %d times", err, len(r.made))
 	}
 	var op *net.OpError
-	if err := await(t, pending); !errors.As(err, &op) || !errors.Is(err, cause) {
+	if err := rig.Await(t, pending); !errors.As(err, &op) || !errors.Is(err, cause) {
 		t.Errorf("DialContext: %v", err)
 	}
 }
@@ -314,11 +315,11 @@ func TestDialContextEndsAtSuccess(t *testing.T) {
 		r.onMade = func(*rondo.Conn) { made <- struct{}{} }
 		f := e.Dial(ctx, "tcp", addr, r)
 		if won <= lost {
-			on(t, f.Loop(), func() {})
+			rig.On(t, f.Loop(), func() {})
 		}
 		cancel()
 		c, err := wait(t, f)
-		on(t, f.Loop(), func() {})
+		rig.On(t, f.Loop(), func() {})
 		if (err == nil) != (len(made) == 1) || (c == nil) == (err == nil) {
 			t.Fatalf("the future says %v, ConnectionMade was called %d times", err, len(made))
 		}
@@ -328,7 +329,7 @@ func TestDialContextEndsAtSuccess(t *testing.T) {
 		}
 		won++
 		c.Handle().Abort()
-		await(t, r.lost)
+		rig.Await(t, r.lost)
 	}
 	t.Logf("the connection was first %d times, the context %d times", won, lost)
 
@@ -355,11 +356,11 @@ func TestDialLocalAddr(t *testing.T) {
 	s.onMade = func(c *rondo.Conn) { remote <- c.RemoteAddr().String() }
 	addr := e.serve(func() rondo.Protocol { return s })
 	from := rondo.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 5)}}
-	c := result(t, from.Dial(t.Context(), e.Engine, "tcp", addr, newRecorder(t)))
-	if a := await(t, remote); !strings.HasPrefix(a, "127.0.0.5:") {
+	c := rig.Result(t, from.Dial(t.Context(), e.Engine, "tcp", addr, newRecorder(t)))
+	if a := rig.Await(t, remote); !strings.HasPrefix(a, "127.0.0.5:") {
 		t.Errorf("the peer sees %s", a)
 	}
-	on(t, c.Loop(), func() {
+	rig.On(t, c.Loop(), func() {
 		if a := c.LocalAddr().String(); !strings.HasPrefix(a, "127.0.0.5:") {
 			t.Errorf("LocalAddr is %s", a)
 		}
@@ -386,14 +387,14 @@ func TestDialerLoop(t *testing.T) {
 	addr := other.serve(newEcho)
 	for _, l := range append(e.Loops(), e.Loops()...) {
 		r := newRecorder(t)
-		c := result(t, rondo.Dialer{Loop: l}.Dial(t.Context(), e.Engine, "tcp", addr, r))
+		c := rig.Result(t, rondo.Dialer{Loop: l}.Dial(t.Context(), e.Engine, "tcp", addr, r))
 		if c.Loop() != l {
 			t.Errorf("the connection is on loop %d, wanted %d", c.Loop().Index(), l.Index())
 		}
 	}
 	counts := make([]int, 3)
 	for range 6 {
-		c := result(t, e.Dial(t.Context(), "tcp", addr, newRecorder(t)))
+		c := rig.Result(t, e.Dial(t.Context(), "tcp", addr, newRecorder(t)))
 		counts[c.Loop().Index()]++
 	}
 	if fmt.Sprint(counts) != "[2 2 2]" {
@@ -401,11 +402,11 @@ func TestDialerLoop(t *testing.T) {
 	}
 	// A loop of another engine: it is that one's connection.
 	r := newRecorder(t)
-	result(t, rondo.Dialer{Loop: e.Loops()[0]}.Dial(t.Context(), other.Engine, "tcp", addr, r))
+	rig.Result(t, rondo.Dialer{Loop: e.Loops()[0]}.Dial(t.Context(), other.Engine, "tcp", addr, r))
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := await(t, r.lost); !errors.Is(err, rondo.ErrEngineClosed) {
+	if err := rig.Await(t, r.lost); !errors.Is(err, rondo.ErrEngineClosed) {
 		t.Errorf("lost with %v", err)
 	}
 	if err := other.Shutdown(t.Context()); err != nil {
@@ -416,7 +417,7 @@ func TestDialerLoop(t *testing.T) {
 func TestDialOnLoop(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	addr := e.serve(newEcho)
-	on(t, e.Loop(), func() {
+	rig.On(t, e.Loop(), func() {
 		if c, err := e.DialContext(t.Context(), "tcp", addr); c != nil || !errors.Is(err, rondo.ErrOnLoop) {
 			t.Errorf("DialContext on the loop: %v, %v", c, err)
 		}

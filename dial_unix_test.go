@@ -13,6 +13,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func TestDialUnix(t *testing.T) {
@@ -30,14 +31,14 @@ func TestDialUnix(t *testing.T) {
 		t.Fatal(err)
 	}
 	roundTrip(t, c, "hello")
-	if a := await(t, remote); a.String() != local.Name {
+	if a := rig.Await(t, remote); a.String() != local.Name {
 		t.Errorf("the peer sees %v", a)
 	}
 	if c.RemoteAddr().String() != path || c.LocalAddr().String() != local.Name {
 		t.Errorf("the connection is from %v to %v", c.LocalAddr(), c.RemoteAddr())
 	}
 	c.Close()
-	await(t, s.lost)
+	rig.Await(t, s.lost)
 }
 
 // A Unix socket whose backlog is full refuses rather than waits, so it is tried again.
@@ -61,7 +62,7 @@ func TestDialUnixFullBacklog(t *testing.T) {
 	}
 	r := newRecorder(t)
 	f := e.Dial(t.Context(), "unix", path, r)
-	on(t, e.Loop(), func() {})
+	rig.On(t, e.Loop(), func() {})
 	if err := peers.Close(); err != nil { // then it is refused for good
 		t.Fatal(err)
 	}
@@ -76,15 +77,15 @@ func TestDialUnixServedAtLast(t *testing.T) {
 	s := newCensus()
 	mustListen(t, e, rondo.ListenConfig{MaxConns: 1, Backlog: 1}, "unix", path, s.accept)
 	const many = 8
-	dialer := rondo.Dialer{Timeout: patience, Loop: e.Loop()}
+	dialer := rondo.Dialer{Timeout: rig.Patience, Loop: e.Loop()}
 	var futures []*rondo.Future[*rondo.Conn]
 	for range many {
 		futures = append(futures, dialer.Dial(t.Context(), e.Engine, "unix", path, newRecorder(t)))
 	}
 	for range many {
-		await(t, s.made).Handle().Abort()
+		rig.Await(t, s.made).Handle().Abort()
 	}
 	for _, f := range futures {
-		result(t, f)
+		rig.Result(t, f)
 	}
 }

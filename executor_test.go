@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func TestRun(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	l := e.Loop()
-	if v := result(t, rondo.Run(l, func(context.Context) (string, error) { return "done", nil })); v != "done" {
+	if v := rig.Result(t, rondo.Run(l, func(context.Context) (string, error) { return "done", nil })); v != "done" {
 		t.Errorf("got %q", v)
 	}
 	if v, err := rondo.Run(l, func(context.Context) (string, error) { return "ignored", errTest }).Wait(t.Context()); v != "" || !errors.Is(err, errTest) {
@@ -41,7 +42,7 @@ func TestRunDeliversOnLoop(t *testing.T) {
 			l.Defer(func() { done <- v }) // panics elsewhere
 		})
 	})
-	if v := await(t, done); v != 3 {
+	if v := rig.Await(t, done); v != 3 {
 		t.Errorf("got %d", v)
 	}
 }
@@ -51,7 +52,7 @@ func TestEngineRunPanics(t *testing.T) {
 	if err := e.Run(func(context.Context) { panic("blocking bang") }); err != nil {
 		t.Fatal(err)
 	}
-	if report := e.log.await(t, "blocking bang"); !strings.Contains(report, "executor_test.go") {
+	if report := e.Log.Await(t, "blocking bang"); !strings.Contains(report, "executor_test.go") {
 		t.Errorf("the report has no stack: %s", report)
 	}
 }
@@ -84,19 +85,19 @@ func TestRunLimits(t *testing.T) {
 		t.Errorf("one too many, as a future: %v", err)
 	}
 	for range blocking {
-		await(t, started)
+		rig.Await(t, started)
 	}
 	if len(started) > 0 {
 		t.Error("too many have started")
 	}
 	close(release)
 	for range blocking + queued {
-		await(t, done)
+		rig.Await(t, done)
 	}
 	if most.Load() != blocking {
 		t.Errorf("%d ran at a time, want %d", most.Load(), blocking)
 	}
-	if v := result(t, rondo.Run(e.Loop(), func(context.Context) (int, error) { return 4, nil })); v != 4 {
+	if v := rig.Result(t, rondo.Run(e.Loop(), func(context.Context) (int, error) { return 4, nil })); v != 4 {
 		t.Error("no room after the crowd has gone")
 	}
 }
@@ -113,11 +114,11 @@ func TestRunGoexit(t *testing.T) {
 	}
 	f := rondo.Run(e.Loop(), func(context.Context) (int, error) { return 5, nil })
 	close(release)
-	if result(t, f) != 5 {
+	if rig.Result(t, f) != 5 {
 		t.Error("the wrong result")
 	}
 	for range 5 { // each would be refused, were the places gone
-		if result(t, rondo.Run(e.Loop(), func(context.Context) (int, error) { return 6, nil })) != 6 {
+		if rig.Result(t, rondo.Run(e.Loop(), func(context.Context) (int, error) { return 6, nil })) != 6 {
 			t.Error("the wrong result")
 		}
 	}
@@ -140,10 +141,10 @@ func TestRunAndClose(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, started)
+	rig.Await(t, started)
 	e.Close()
 	for range 2 {
-		if err := await(t, ended); !errors.Is(err, rondo.ErrEngineClosed) {
+		if err := rig.Await(t, ended); !errors.Is(err, rondo.ErrEngineClosed) {
 			t.Errorf("the context's cause is %v", err)
 		}
 	}

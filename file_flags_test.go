@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // TestFileFlags ends a connection in each way there is, and sees that the open file which others have too is as it
@@ -20,13 +21,13 @@ import (
 func TestFileFlags(t *testing.T) {
 	ends := map[string]func(t *testing.T, e *engine, c *rondo.Conn, other *os.File){
 		"Close": func(t *testing.T, _ *engine, c *rondo.Conn, _ *os.File) {
-			on(t, c.Loop(), func() { _ = c.Close() })
+			rig.On(t, c.Loop(), func() { _ = c.Close() })
 		},
-		"Abort":      func(t *testing.T, _ *engine, c *rondo.Conn, _ *os.File) { on(t, c.Loop(), c.Abort) },
+		"Abort":      func(t *testing.T, _ *engine, c *rondo.Conn, _ *os.File) { rig.On(t, c.Loop(), c.Abort) },
 		"other side": func(_ *testing.T, _ *engine, _ *rondo.Conn, other *os.File) { other.Close() },
 		"panic": func(t *testing.T, e *engine, c *rondo.Conn, other *os.File) {
-			send(t, other, "panic")
-			e.log.await(t, "as told")
+			rig.Send(t, other, "panic")
+			e.Log.Await(t, "as told")
 		},
 		"engine Close": func(t *testing.T, e *engine, _ *rondo.Conn, _ *os.File) {
 			if err := e.Close(); err != nil {
@@ -43,18 +44,18 @@ func TestFileFlags(t *testing.T) {
 		for name, end := range ends {
 			t.Run(way.name+"/"+name, func(t *testing.T) {
 				e := newEngineOver(t, rondo.Config{}, way.wrap)
-				r, w := shellPipe(t)
-				before := statusFlags(t, r)
+				r, w := rig.Pipe(t)
+				before := rig.StatusFlags(t, r)
 				rec := newRecorder(t)
 				rec.onData = func(*rondo.Conn, []byte) int { panic("as told") }
 				c := e.openFile(r, rec)
-				during := statusFlags(t, r)
+				during := rig.StatusFlags(t, r)
 				if anew := way.name == "preferred" && runtime.GOOS == "linux"; anew != (during == before) {
 					t.Errorf("the flags are %#o, were %#o", during, before)
 				}
 				end(t, e, c, w)
-				await(t, rec.lost)
-				if after := statusFlags(t, r); after != before {
+				rig.Await(t, rec.lost)
+				if after := rig.StatusFlags(t, r); after != before {
 					t.Errorf("the flags are %#o at the end, were %#o", after, before)
 				}
 			})
@@ -71,12 +72,12 @@ func TestFileFlagsNonBlocking(t *testing.T) {
 		}
 		defer r.Close()
 		defer w.Close()
-		before := statusFlags(t, r)
+		before := rig.StatusFlags(t, r)
 		rec := newRecorder(t)
 		c := e.openFile(r, rec)
-		on(t, c.Loop(), c.Abort)
-		await(t, rec.lost)
-		if after := statusFlags(t, r); after != before {
+		rig.On(t, c.Loop(), c.Abort)
+		rig.Await(t, rec.lost)
+		if after := rig.StatusFlags(t, r); after != before {
 			t.Errorf("the flags are %#o at the end, were %#o", after, before)
 		}
 	})
@@ -86,11 +87,11 @@ func TestFileFlagsNonBlocking(t *testing.T) {
 // another open file of the same pipe. The one that ends first must not make the other block.
 func TestFileFlagsTwice(t *testing.T) {
 	e := newEngineOver(t, rondo.Config{}, ways[1].wrap)
-	r, _ := shellPipe(t)
-	before := statusFlags(t, r)
+	r, _ := rig.Pipe(t)
+	before := rig.StatusFlags(t, r)
 	first, second, apart := newRecorder(t), newRecorder(t), newRecorder(t)
 	a, b := e.openFile(r, first), e.openFile(r, second)
-	during := statusFlags(t, r)
+	during := rig.StatusFlags(t, r)
 	if during == before {
 		t.Fatal("the shared way shares nothing")
 	}
@@ -100,22 +101,22 @@ func TestFileFlagsTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer again.Close()
-		was := statusFlags(t, again)
+		was := rig.StatusFlags(t, again)
 		c := e.openFile(again, apart)
-		on(t, c.Loop(), c.Abort)
-		await(t, apart.lost)
-		if is := statusFlags(t, again); is != was {
+		rig.On(t, c.Loop(), c.Abort)
+		rig.Await(t, apart.lost)
+		if is := rig.StatusFlags(t, again); is != was {
 			t.Errorf("the other open file's flags are %#o at the end, were %#o", is, was)
 		}
 	}
-	on(t, a.Loop(), a.Abort)
-	await(t, first.lost)
-	if now := statusFlags(t, r); now != during {
+	rig.On(t, a.Loop(), a.Abort)
+	rig.Await(t, first.lost)
+	if now := rig.StatusFlags(t, r); now != during {
 		t.Errorf("with one of two connections left the flags are %#o, were %#o", now, during)
 	}
-	on(t, b.Loop(), b.Abort)
-	await(t, second.lost)
-	if after := statusFlags(t, r); after != before {
+	rig.On(t, b.Loop(), b.Abort)
+	rig.Await(t, second.lost)
+	if after := rig.StatusFlags(t, r); after != before {
 		t.Errorf("the flags are %#o at the end, were %#o", after, before)
 	}
 }
@@ -126,7 +127,7 @@ func TestFileSocket(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			e := newTestEngine(t, rondo.Config{})
 			f, peer := inherited(t, network)
-			before := statusFlags(t, f)
+			before := rig.StatusFlags(t, f)
 			rec := newRecorder(t)
 			rec.onData = func(c *rondo.Conn, p []byte) int {
 				_, _ = c.Write(p)
@@ -134,7 +135,7 @@ func TestFileSocket(t *testing.T) {
 				return len(p)
 			}
 			c := e.openFile(f, halfCloser{rec})
-			on(t, c.Loop(), func() {
+			rig.On(t, c.Loop(), func() {
 				if got := c.RemoteAddr(); got.Network() != network || network == "tcp" && got.String() != peer.LocalAddr().String() {
 					t.Errorf("the remote address is %v", got)
 				}
@@ -142,15 +143,15 @@ func TestFileSocket(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			send(t, peer, "hello")
-			if got := rest(t, peer); string(got) != "hello" {
+			rig.Send(t, peer, "hello")
+			if got := rig.Rest(t, peer); string(got) != "hello" {
 				t.Errorf("the echo is %q", got)
 			}
-			on(t, c.Loop(), c.Abort)
-			if err := await(t, rec.lost); !errors.Is(err, rondo.ErrAborted) {
+			rig.On(t, c.Loop(), c.Abort)
+			if err := rig.Await(t, rec.lost); !errors.Is(err, rondo.ErrAborted) {
 				t.Error(err)
 			}
-			if after := statusFlags(t, f); after != before {
+			if after := rig.StatusFlags(t, f); after != before {
 				t.Errorf("the flags are %#o at the end, were %#o", after, before)
 			}
 			f.Close()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/internal/sock"
 )
 
@@ -52,49 +53,13 @@ func (e *engine) openFile(f *os.File, p rondo.Protocol) *rondo.Conn {
 func (e *engine) tryFile(f *os.File, p rondo.Protocol) (c *rondo.Conn, err error) {
 	e.t.Helper()
 	l := e.Loop()
-	on(e.t, l, func() { c, err = l.OpenFile(f, p) })
+	rig.On(e.t, l, func() { c, err = l.OpenFile(f, p) })
 	return c, err
-}
-
-// shellPipe is a blocking pipe, as a shell makes it: os.Pipe's would be non-blocking already.
-func shellPipe(t testing.TB) (r, w *os.File) {
-	t.Helper()
-	var fds [2]int
-	syscall.ForkLock.RLock()
-	err := syscall.Pipe(fds[:])
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, w = os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
-	t.Cleanup(func() {
-		r.Close()
-		w.Close()
-	})
-	return r, w
-}
-
-// statusFlags are those of the open file that f names.
-func statusFlags(t testing.TB, f *os.File) uintptr {
-	t.Helper()
-	raw, err := f.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var flags uintptr
-	var errno syscall.Errno
-	err = raw.Control(func(fd uintptr) {
-		flags, _, errno = syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFL, 0)
-	})
-	if err != nil || errno != 0 {
-		t.Fatal(err, errno)
-	}
-	return flags
 }
 
 func TestFileRead(t *testing.T) {
 	eachWay(t, func(t *testing.T, e *engine) {
-		r, w := shellPipe(t)
+		r, w := rig.Pipe(t)
 		var got bytes.Buffer
 		all := make(chan string, 1)
 		rec := newRecorder(t)
@@ -105,7 +70,7 @@ func TestFileRead(t *testing.T) {
 			return len(p)
 		}
 		c := e.openFile(r, rec)
-		on(t, c.Loop(), func() {
+		rig.On(t, c.Loop(), func() {
 			n, err := c.Write([]byte("x"))
 			var op *net.OpError
 			if n != 0 || !errors.As(err, &op) || !errors.Is(err, syscall.EBADF) || !strings.Contains(err.Error(), "reading only") {
@@ -123,17 +88,17 @@ func TestFileRead(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		send(t, w, "one ")
-		send(t, w, "two")
-		send(t, w, " 3")
-		if s := await(t, all); s != "one two 3" {
+		rig.Send(t, w, "one ")
+		rig.Send(t, w, "two")
+		rig.Send(t, w, " 3")
+		if s := rig.Await(t, all); s != "one two 3" {
 			t.Errorf("read %q", s)
 		}
 		w.Close()
-		if err := await(t, rec.lost); err != io.EOF { //nolint:errorlint // by Protocol's contract
+		if err := rig.Await(t, rec.lost); err != io.EOF { //nolint:errorlint // by Protocol's contract
 			t.Errorf("the end of the pipe: %v, want io.EOF", err)
 		}
-		on(t, c.Loop(), func() {
+		rig.On(t, c.Loop(), func() {
 			if c.LocalAddr() != nil || c.RemoteAddr().String() != "r" {
 				t.Errorf("addresses after the end: %v, %v", c.LocalAddr(), c.RemoteAddr())
 			}
@@ -144,27 +109,27 @@ func TestFileRead(t *testing.T) {
 // TestFileReadPaused has the pipe's end, which cannot be switched off, wait for its reader.
 func TestFileReadPaused(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
-	r, w := shellPipe(t)
+	r, w := rig.Pipe(t)
 	rec := newRecorder(t)
 	rec.onMade = (*rondo.Conn).PauseReading
 	c := e.openFile(r, rec)
-	send(t, w, "x")
+	rig.Send(t, w, "x")
 	w.Close()
 	for range 3 {
-		on(t, c.Loop(), func() {})
+		rig.On(t, c.Loop(), func() {})
 	}
 	if n := rec.received.Load(); n != 0 {
 		t.Errorf("%d bytes were delivered while reading was paused", n)
 	}
-	on(t, c.Loop(), c.ResumeReading)
-	if err := await(t, rec.lost); err != io.EOF || rec.received.Load() != 1 { //nolint:errorlint // by Protocol's contract
+	rig.On(t, c.Loop(), c.ResumeReading)
+	if err := rig.Await(t, rec.lost); err != io.EOF || rec.received.Load() != 1 { //nolint:errorlint // by Protocol's contract
 		t.Errorf("%d bytes and %v", rec.received.Load(), err)
 	}
 }
 
 func TestFileWrite(t *testing.T) {
 	eachWay(t, func(t *testing.T, e *engine) {
-		r, w := shellPipe(t)
+		r, w := rig.Pipe(t)
 		const total = 4 << 20
 		want := make([]byte, total)
 		for i := range want {
@@ -200,12 +165,12 @@ func TestFileWrite(t *testing.T) {
 			produce(c)
 		}
 		e.openFile(w, pauser{rec})
-		await(t, stuck) // nobody reads yet
-		w.Close()       // or the reader would wait for us
-		if got := rest(t, r); !bytes.Equal(got, want) {
+		rig.Await(t, stuck) // nobody reads yet
+		w.Close()           // or the reader would wait for us
+		if got := rig.Rest(t, r); !bytes.Equal(got, want) {
 			t.Errorf("%d bytes came, which are not the %d that were written", len(got), len(want))
 		}
-		if err := await(t, rec.lost); err != nil || pauses < 2 {
+		if err := rig.Await(t, rec.lost); err != nil || pauses < 2 {
 			t.Errorf("%v after %d pauses", err, pauses)
 		}
 	})
@@ -216,16 +181,16 @@ func TestFileReaderGone(t *testing.T) {
 	for name, size := range map[string]int{"idle": 0, "writing": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
 			eachWay(t, func(t *testing.T, e *engine) {
-				r, w := shellPipe(t)
+				r, w := rig.Pipe(t)
 				rec := newRecorder(t)
 				c := e.openFile(w, rec)
-				write := func(n int) { on(t, c.Loop(), func() { _, _ = c.Write(make([]byte, n)) }) }
+				write := func(n int) { rig.On(t, c.Loop(), func() { _, _ = c.Write(make([]byte, n)) }) }
 				write(size)
 				r.Close()
 				if e.Poller() == "kqueue" {
 					write(1) // which need not watch a pipe that cannot be read
 				}
-				err := await(t, rec.lost)
+				err := rig.Await(t, rec.lost)
 				var op *net.OpError
 				if !errors.Is(err, syscall.EPIPE) || !errors.As(err, &op) || op.Op != "write" || op.Net != "file" {
 					t.Errorf("%v, want a *net.OpError of writing and EPIPE", err)
@@ -235,12 +200,12 @@ func TestFileReaderGone(t *testing.T) {
 	}
 	t.Run("before", func(t *testing.T) {
 		e := newTestEngine(t, rondo.Config{})
-		r, w := shellPipe(t)
+		r, w := rig.Pipe(t)
 		r.Close()
 		rec := newRecorder(t)
 		c := e.openFile(w, rec)
-		on(t, c.Loop(), func() { _, _ = c.Write([]byte("x")) })
-		if err := await(t, rec.lost); !errors.Is(err, syscall.EPIPE) {
+		rig.On(t, c.Loop(), func() { _, _ = c.Write([]byte("x")) })
+		if err := rig.Await(t, rec.lost); !errors.Is(err, syscall.EPIPE) {
 			t.Errorf("%v, want EPIPE", err)
 		}
 	})
@@ -272,14 +237,14 @@ func TestFileFIFO(t *testing.T) {
 		e.openFile(r, reader)
 		c := e.openFile(w, writer)
 		w.Close()
-		on(t, c.Loop(), func() {
+		rig.On(t, c.Loop(), func() {
 			_, _ = c.Write([]byte("to the end"))
 			_ = c.Close()
 		})
-		if err := await(t, writer.lost); err != nil {
+		if err := rig.Await(t, writer.lost); err != nil {
 			t.Errorf("the writer: %v", err)
 		}
-		if err := await(t, reader.lost); err != io.EOF || reader.received.Load() != 10 { //nolint:errorlint // by Protocol's contract
+		if err := rig.Await(t, reader.lost); err != io.EOF || reader.received.Load() != 10 { //nolint:errorlint // by Protocol's contract
 			t.Errorf("the reader: %d bytes, %v", reader.received.Load(), err)
 		}
 	})
@@ -299,12 +264,12 @@ func TestFileFIFOEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if err := await(t, writer); err != nil {
+	if err := rig.Await(t, writer); err != nil {
 		t.Fatal(err)
 	}
 	rec := newRecorder(t)
 	e.openFile(r, rec)
-	if err := await(t, rec.lost); err != io.EOF || rec.received.Load() != 1 { //nolint:errorlint // by Protocol's contract
+	if err := rig.Await(t, rec.lost); err != io.EOF || rec.received.Load() != 1 { //nolint:errorlint // by Protocol's contract
 		t.Errorf("%d bytes, %v", rec.received.Load(), err)
 	}
 }
@@ -335,7 +300,7 @@ func TestFileNotPollable(t *testing.T) {
 
 func TestFileErrors(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
-	r, _ := shellPipe(t)
+	r, _ := rig.Pipe(t)
 	r.Close()
 	if c, err := e.tryFile(r, newRecorder(t)); c != nil || !errors.Is(err, os.ErrClosed) {
 		t.Errorf("of a closed file: %v, %v", c, err)
@@ -352,7 +317,7 @@ func TestFileErrors(t *testing.T) {
 	if c, err := e.tryFile(f, newRecorder(t)); c != nil || !errors.Is(err, syscall.EPROTOTYPE) {
 		t.Errorf("of a datagram socket: %v, %v", c, err)
 	}
-	r, _ = shellPipe(t)
+	r, _ = rig.Pipe(t)
 	refused := make(chan error, 1)
 	rec := newRecorder(t)
 	rec.onLost = func(c *rondo.Conn, _ error) {
@@ -363,7 +328,7 @@ func TestFileErrors(t *testing.T) {
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := await(t, refused); !errors.Is(err, rondo.ErrEngineClosed) {
+	if err := rig.Await(t, refused); !errors.Is(err, rondo.ErrEngineClosed) {
 		t.Errorf("while the engine shuts down: %v", err)
 	}
 }
@@ -372,8 +337,8 @@ func TestFileErrors(t *testing.T) {
 // of the new one panics.
 func TestFileOpenedByAnother(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
-	first, w1 := shellPipe(t)
-	second, w2 := shellPipe(t)
+	first, w1 := rig.Pipe(t)
+	second, w2 := rig.Pipe(t)
 	outer, inner := newRecorder(t), newRecorder(t)
 	inner.onMade = func(*rondo.Conn) { panic("as told") }
 	outer.onData = func(c *rondo.Conn, p []byte) int {
@@ -383,14 +348,14 @@ func TestFileOpenedByAnother(t *testing.T) {
 		return len(p)
 	}
 	e.openFile(first, outer)
-	send(t, w1, "x")
+	rig.Send(t, w1, "x")
 	var panicked *rondo.PanicError
-	if err := await(t, inner.lost); !errors.As(err, &panicked) {
+	if err := rig.Await(t, inner.lost); !errors.As(err, &panicked) {
 		t.Errorf("the new connection: %v, want a *PanicError", err)
 	}
-	e.log.await(t, "as told")
+	e.Log.Await(t, "as told")
 	w1.Close()
-	if err := await(t, outer.lost); err != io.EOF { //nolint:errorlint // by Protocol's contract
+	if err := rig.Await(t, outer.lost); err != io.EOF { //nolint:errorlint // by Protocol's contract
 		t.Errorf("the other connection: %v, want io.EOF", err)
 	}
 	w2.Close()
@@ -399,15 +364,15 @@ func TestFileOpenedByAnother(t *testing.T) {
 // TestFileShutdown reads what is there, writes what was written, and ends.
 func TestFileShutdown(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
-	r1, w1 := shellPipe(t)
-	r2, w2 := shellPipe(t)
+	r1, w1 := rig.Pipe(t)
+	r2, w2 := rig.Pipe(t)
 	in, out := newRecorder(t), newRecorder(t)
 	e.openFile(r1, in)
 	c := e.openFile(w2, out)
 	const size = 1 << 20 // more than the pipe takes
-	on(t, c.Loop(), func() { _, _ = c.Write(make([]byte, size)) })
+	rig.On(t, c.Loop(), func() { _, _ = c.Write(make([]byte, size)) })
 	w2.Close()
-	send(t, w1, "x")
+	rig.Send(t, w1, "x")
 	read := make(chan int, 1)
 	go func() {
 		got, _ := io.ReadAll(r2)
@@ -416,10 +381,10 @@ func TestFileShutdown(t *testing.T) {
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if n := await(t, read); n != size {
+	if n := rig.Await(t, read); n != size {
 		t.Errorf("%d bytes were written, want %d", n, size)
 	}
-	if in, out := await(t, in.lost), await(t, out.lost); in != nil || out != nil {
+	if in, out := rig.Await(t, in.lost), rig.Await(t, out.lost); in != nil || out != nil {
 		t.Errorf("they ended with %v and %v", in, out)
 	}
 	if n := in.received.Load(); n != 1 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func TestPromise(t *testing.T) {
@@ -30,7 +31,7 @@ func TestPromise(t *testing.T) {
 				t.Error("not the promise's future")
 			}
 			told := make(chan struct{})
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				if _, err := f.Result(); f.Done() || !errors.Is(err, rondo.ErrPending) {
 					t.Errorf("before: %v, %v", f.Done(), err)
 				}
@@ -47,8 +48,8 @@ func TestPromise(t *testing.T) {
 			if p.Resolve("late") || p.Reject(errors.New("late")) {
 				t.Error("the second says that it counts")
 			}
-			await(t, told)
-			on(t, l, func() {
+			rig.Await(t, told)
+			rig.On(t, l, func() {
 				if v, err := f.Result(); v != tt.want || !errors.Is(err, tt.err) {
 					t.Errorf("Result is %q, %v", v, err)
 				}
@@ -86,7 +87,7 @@ func TestSettleOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if v := result(t, p.Future()); first.Load() != 1 || v != int(winner.Load()) {
+		if v := rig.Result(t, p.Future()); first.Load() != 1 || v != int(winner.Load()) {
 			t.Fatalf("%d were first; the result is %d and the winner %d", first.Load(), v, winner.Load())
 		}
 	}
@@ -115,7 +116,7 @@ func TestOnDone(t *testing.T) {
 			inside = false
 		})
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		inside = true
 		add(1, func() { add(4, func() { add(5, func() { close(done) }) }) })
 		add(2, nil)
@@ -123,19 +124,19 @@ func TestOnDone(t *testing.T) {
 		add(3, nil)
 		inside = false
 	})
-	await(t, done)
-	on(t, l, func() {
+	rig.Await(t, done)
+	rig.On(t, l, func() {
 		if want := []int{1, 2, 3, 4, 5}; !slices.Equal(order, want) {
 			t.Errorf("called in the order %v", order)
 		}
 	})
 	late := make(chan struct{})
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		inside = true
 		add(6, func() { close(late) })
 		inside = false
 	})
-	await(t, late)
+	rig.Await(t, late)
 }
 
 // A function that panics does not keep the others from being called.
@@ -144,7 +145,7 @@ func TestOnDonePanics(t *testing.T) {
 	l := e.Loop()
 	p := rondo.NewPromise[int](l)
 	calls := make(chan int, 10)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		for i := range 10 {
 			p.Future().OnDone(func(int, error) {
 				calls <- i
@@ -156,12 +157,12 @@ func TestOnDonePanics(t *testing.T) {
 	})
 	p.Resolve(1)
 	for i := range 10 {
-		if got := await(t, calls); got != i {
+		if got := rig.Await(t, calls); got != i {
 			t.Errorf("%d was called, want %d", got, i)
 		}
 	}
 	for range 4 {
-		e.log.await(t, "one of ten")
+		e.Log.Await(t, "one of ten")
 	}
 }
 
@@ -176,13 +177,13 @@ func TestWait(t *testing.T) {
 		t.Errorf("with a context that has ended Wait says %v", err)
 	}
 
-	on(t, a, func() {
+	rig.On(t, a, func() {
 		if _, err := pending.Future().Wait(t.Context()); !errors.Is(err, rondo.ErrOnLoop) {
 			t.Errorf("on its loop Wait says %v", err)
 		}
 	})
 	// On another loop it is rude, and works.
-	on(t, b, func() {
+	rig.On(t, b, func() {
 		pending.Resolve(5)
 		if v, err := pending.Future().Wait(t.Context()); v != 5 || err != nil {
 			t.Errorf("on another loop Wait says %d, %v", v, err)
@@ -213,9 +214,9 @@ func TestWaitAndClose(t *testing.T) {
 		_, err := pending.Future().Wait(context.WithoutCancel(t.Context()))
 		waited <- err
 	}()
-	on(t, l, func() {})
+	rig.On(t, l, func() {})
 	e.Close()
-	if err := await(t, waited); !errors.Is(err, rondo.ErrEngineClosed) {
+	if err := rig.Await(t, waited); !errors.Is(err, rondo.ErrEngineClosed) {
 		t.Errorf("Wait across Close says %v", err)
 	}
 	if _, err := pending.Future().Wait(t.Context()); !errors.Is(err, rondo.ErrEngineClosed) {
@@ -237,7 +238,7 @@ func TestWaitWithEndedContext(t *testing.T) {
 	done, failed := rondo.NewPromise[int](l), rondo.NewPromise[int](l)
 	done.Resolve(8)
 	failed.Reject(errTest)
-	on(t, l, func() {})
+	rig.On(t, l, func() {})
 	for range 100 {
 		for _, f := range []*rondo.Future[int]{done.Future(), rondo.Resolved(l, 8)} {
 			if v, err := f.Wait(ended); v != 8 || err != nil {
@@ -250,7 +251,7 @@ func TestWaitWithEndedContext(t *testing.T) {
 			}
 		}
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if n := rondo.Waits(done.Future()); n != 0 {
 			t.Errorf("%d waits are kept", n)
 		}
@@ -269,7 +270,7 @@ func TestWaitGivenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	on(t, e.Loop(), func() {
+	rig.On(t, e.Loop(), func() {
 		if n := rondo.Waits(p.Future()); n != 0 {
 			t.Errorf("%d waits are kept", n)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // Data followed by the end of the stream at once arrives whole, and so does the answer after that.
@@ -36,10 +37,10 @@ func TestHalfClose(t *testing.T) {
 	if err := peer.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(rest(t, peer), data) {
+	if !bytes.Equal(rig.Rest(t, peer), data) {
 		t.Error("the answer is not whole")
 	}
-	if err := await(t, r.lost); err != nil {
+	if err := rig.Await(t, r.lost); err != nil {
 		t.Error(err)
 	}
 }
@@ -58,14 +59,14 @@ func TestHalfCloseHere(t *testing.T) {
 		}
 	}
 	peer := e.connect(r)
-	if !bytes.Equal(rest(t, peer), question) {
+	if !bytes.Equal(rig.Rest(t, peer), question) {
 		t.Error("what was written before CloseWrite has not arrived whole")
 	}
 	if _, err := peer.Write(question); err != nil {
 		t.Fatal(err)
 	}
 	peer.Close()
-	if err := await(t, r.lost); !errors.Is(err, io.EOF) {
+	if err := rig.Await(t, r.lost); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 	if n := r.received.Load(); n != int64(len(question)) {
@@ -80,19 +81,19 @@ func TestEOFReceivedStays(t *testing.T) {
 	told := make(chan struct{})
 	r.onEOF = func(*rondo.Conn) { close(told) } // closing it twice would panic
 	peer := e.connect(halfCloser{r})
-	c := await(t, r.made)
+	c := rig.Await(t, r.made)
 	if err := peer.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, told)
+	rig.Await(t, told)
 	for i := range 10 {
 		if _, err := c.Handle().Write([]byte{byte('0' + i)}); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, peer, string(byte('0'+i)))
+		rig.Expect(t, peer, string(byte('0'+i)))
 	}
 	_ = c.Handle().Close()
-	if err := await(t, r.lost); err != nil {
+	if err := rig.Await(t, r.lost); err != nil {
 		t.Error(err)
 	}
 }
@@ -109,14 +110,14 @@ func TestEOFSendsWhatIsWritten(t *testing.T) {
 		return len(p)
 	}
 	peer := e.connect(r)
-	send(t, peer, "question")
+	rig.Send(t, peer, "question")
 	if err := peer.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got := rest(t, peer); len(got) != len(answer) {
+	if got := rig.Rest(t, peer); len(got) != len(answer) {
 		t.Errorf("%d bytes of %d", len(got), len(answer))
 	}
-	if err := await(t, r.lost); !errors.Is(err, io.EOF) {
+	if err := rig.Await(t, r.lost); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 }
@@ -136,7 +137,7 @@ func TestSetProtocolAfterEOF(t *testing.T) {
 	if err := peer.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if err := await(t, last.lost); err != io.EOF { //nolint:errorlint // documented to be bare
+	if err := rig.Await(t, last.lost); err != io.EOF { //nolint:errorlint // documented to be bare
 		t.Errorf("lost with %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func TestZeroHandle(t *testing.T) {
@@ -30,7 +31,7 @@ func TestHandle(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	r := newRecorder(t)
 	peer := e.connect(r)
-	c := await(t, r.made)
+	c := rig.Await(t, r.made)
 	h := c.Handle()
 	if !h.Alive() || h.Loop() != c.Loop() || h != c.Handle() {
 		t.Error("the handle is not the connection's")
@@ -42,13 +43,13 @@ func TestHandle(t *testing.T) {
 	if n, err := h.Write([]byte("hello")); n != 5 || err != nil {
 		t.Errorf("Write says %d, %v", n, err)
 	}
-	expect(t, peer, "hello")
+	rig.Expect(t, peer, "hello")
 	got := make(chan *rondo.Conn, 1)
-	if !h.Do(func(c *rondo.Conn) { got <- c }) || await(t, got) != c {
+	if !h.Do(func(c *rondo.Conn) { got <- c }) || rig.Await(t, got) != c {
 		t.Error("Do did not reach the connection")
 	}
 	_ = h.Close()
-	if err := await(t, r.lost); err != nil {
+	if err := rig.Await(t, r.lost); err != nil {
 		t.Error(err)
 	}
 	if h.Alive() || h.Do(func(*rondo.Conn) {}) {
@@ -74,9 +75,9 @@ func TestHandleOfTheDying(t *testing.T) {
 		}
 	}
 	e.connect(r)
-	c := await(t, r.made)
+	c := rig.Await(t, r.made)
 	h = c.Handle()
-	on(t, c.Loop(), func() {
+	rig.On(t, c.Loop(), func() {
 		queued := h.Do(func(*rondo.Conn) { t.Error("reached a connection that has ended") })
 		_, err := h.Write([]byte("x"))
 		if !queued || err != nil {
@@ -84,8 +85,8 @@ func TestHandleOfTheDying(t *testing.T) {
 		}
 		c.Abort()
 	})
-	await(t, r.lost)
-	on(t, c.Loop(), func() {})
+	rig.Await(t, r.lost)
+	rig.On(t, c.Loop(), func() {})
 }
 
 // A handle names a connection and not its place: when the place is reused it reaches nobody.
@@ -95,7 +96,7 @@ func TestHandleAfterReuse(t *testing.T) {
 	for round := range 50 {
 		r := newRecorder(t)
 		peer := e.connect(r)
-		c := await(t, r.made)
+		c := rig.Await(t, r.made)
 		h := c.Handle()
 		for _, o := range old {
 			if o.Slot() != h.Slot() {
@@ -112,13 +113,13 @@ func TestHandleAfterReuse(t *testing.T) {
 			}
 			o.Abort()
 		}
-		on(t, c.Loop(), func() {}) // had any been queued, it would have run
+		rig.On(t, c.Loop(), func() {}) // had any been queued, it would have run
 		_, _ = h.Write([]byte("right"))
 		_ = h.Close()
-		if got := rest(t, peer); string(got) != "right" {
+		if got := rig.Rest(t, peer); string(got) != "right" {
 			t.Errorf("the new connection's peer got %q", got)
 		}
-		if err := await(t, r.lost); err != nil {
+		if err := rig.Await(t, r.lost); err != nil {
 			t.Errorf("the new connection ended with %v", err)
 		}
 		old = append(old, h)
@@ -130,9 +131,9 @@ func TestHandleQueuedAcrossReuse(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	first, second := newRecorder(t), newRecorder(t)
 	e.connect(first)
-	c := await(t, first.made)
+	c := rig.Await(t, first.made)
 	h := c.Handle()
-	on(t, c.Loop(), func() {}) // accepting is over
+	rig.On(t, c.Loop(), func() {}) // accepting is over
 	started, connected := make(chan struct{}), make(chan struct{})
 	h.Do(func(c *rondo.Conn) {
 		close(started)
@@ -143,17 +144,17 @@ func TestHandleQueuedAcrossReuse(t *testing.T) {
 		}
 		c.Abort()
 	})
-	await(t, started)
-	peer := dialPeer(t, e.addr)
+	rig.Await(t, started)
+	peer := rig.Dial(t, e.addr)
 	close(connected)
 	e.next <- second
-	c2 := await(t, second.made)
+	c2 := rig.Await(t, second.made)
 	if c2.Handle().Slot() != h.Slot() {
 		t.Fatal("the slot was not reused")
 	}
-	on(t, c2.Loop(), func() {}) // behind what was queued
+	rig.On(t, c2.Loop(), func() {}) // behind what was queued
 	_ = c2.Handle().Close()
-	if got := rest(t, peer); len(got) > 0 {
+	if got := rig.Rest(t, peer); len(got) > 0 {
 		t.Errorf("the new connection's peer got %q", got)
 	}
 }
@@ -169,11 +170,11 @@ func TestHandlesConcurrently(t *testing.T) {
 		dialers.Go(func() {
 			r := newRecorder(t)
 			e.Dial(t.Context(), "tcp", addr, r)
-			c := await(t, r.made)
+			c := rig.Await(t, r.made)
 			for range goroutines {
 				handles <- c.Handle()
 			}
-			if err := await(t, r.lost); err != nil && !errors.Is(err, rondo.ErrAborted) {
+			if err := rig.Await(t, r.lost); err != nil && !errors.Is(err, rondo.ErrAborted) {
 				t.Error(err)
 			}
 		})

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // certificate makes a key pair for localhost, and the pool that trusts it.
@@ -74,7 +75,7 @@ func serveHTTP(t *testing.T, e *engine, config *tls.Config) (addr string, stop f
 		if err := server.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if err := await(t, ended); !errors.Is(err, http.ErrServerClosed) {
+		if err := rig.Await(t, ended); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	}
@@ -102,7 +103,7 @@ func TestHTTP(t *testing.T) {
 				},
 				TLSClientConfig: test.client, MaxIdleConnsPerHost: 100,
 			}
-			client := &http.Client{Transport: transport, Timeout: patience}
+			client := &http.Client{Transport: transport, Timeout: rig.Patience}
 			post := func(path, body string) {
 				r, err := client.Post(test.scheme+"://"+addr+path, "text/plain", strings.NewReader(body))
 				if err != nil {
@@ -112,7 +113,7 @@ func TestHTTP(t *testing.T) {
 				defer r.Body.Close()
 				got, err := io.ReadAll(r.Body)
 				if want := "POST " + path + ": " + body; err != nil || string(got) != want {
-					t.Errorf("got %s, %v", short(got), err)
+					t.Errorf("got %s, %v", rig.Short(got), err)
 				}
 			}
 			for i := range 20 {
@@ -181,12 +182,12 @@ func TestTLSForOpenSSL(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := tls.Server(plain, &tls.Config{Certificates: []tls.Certificate{cert}})
-		if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(rig.Patience)); err != nil {
 			t.Fatal(err)
 		}
-		send(t, stdin, "hello from openssl\n")
-		expect(t, c, "hello from openssl\n")
-		send(t, c, "hello from rondo\n")
+		rig.Send(t, stdin, "hello from openssl\n")
+		rig.Expect(t, c, "hello from openssl\n")
+		rig.Send(t, c, "hello from rondo\n")
 		c.Close() // its alert ends s_client
 		stdin.Close()
 		if err := cmd.Wait(); err != nil || out.String() != "hello from rondo\n" {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // idleLoops is how many wait in TestIdleLoops.
@@ -55,11 +56,11 @@ func idleThreads(t *testing.T) int {
 	e := newTestEngine(t, rondo.Config{Loops: idleLoops})
 	e.connect(echo{})
 	for _, l := range e.Loops() { // each has worked, and has had a timer that goes on
-		on(t, l, func() { l.After(time.Hour, func() {}) })
+		rig.On(t, l, func() { l.After(time.Hour, func() {}) })
 	}
 	buf := make([]byte, 1<<20)
 	waiting := func() int { return bytes.Count(buf[:runtime.Stack(buf, true)], []byte("[IO wait")) }
-	for deadline := time.Now().Add(patience); waiting() < idleLoops; runtime.Gosched() {
+	for deadline := time.Now().Add(rig.Patience); waiting() < idleLoops; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d loops of %d wait", waiting(), idleLoops)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // promises are some on l, with what each was told by Cancel.
@@ -87,16 +88,16 @@ func TestJoins(t *testing.T) {
 						if _, err := fs[i].Wait(t.Context()); (err != nil) != (tt.errors[i] == 'x') {
 							t.Error(err)
 						}
-						on(t, l, func() {}) // what came from another loop is here
+						rig.On(t, l, func() {}) // what came from another loop is here
 					}
 				}
 				var f *rondo.Future[string]
 				if from == "done before" { // they are looked at in the order in which they are given
 					settle()
-					on(t, l, func() { f = of(l, fs[2], fs[0], fs[1]) })
+					rig.On(t, l, func() { f = of(l, fs[2], fs[0], fs[1]) })
 				} else {
-					on(t, l, func() { f = of(l, fs...) })
-					on(t, other, func() {})
+					rig.On(t, l, func() { f = of(l, fs...) })
+					rig.On(t, other, func() {})
 					settle()
 				}
 				got, err := f.Wait(t.Context())
@@ -108,7 +109,7 @@ func TestJoins(t *testing.T) {
 				}
 				if from != "done before" {
 					for i, f := range fs {
-						on(t, f.Loop(), func() {
+						rig.On(t, f.Loop(), func() {
 							if cancelled := *reasons[i] != nil; cancelled != slices.Contains(tt.left, i) {
 								t.Errorf("number %d cancelled: %v (%v)", i, cancelled, *reasons[i])
 							}
@@ -123,7 +124,7 @@ func TestJoins(t *testing.T) {
 // Errors of all come in the order in which the futures were given.
 func TestFirstSuccessErrors(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		ps, fs, _ := promises(l, 2)
 		f := rondo.FirstSuccess(l, fs...)
 		ps[1].RejectOnLoop(errOther)
@@ -136,7 +137,7 @@ func TestFirstSuccessErrors(t *testing.T) {
 
 func TestJoinsOfNone(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if v, err := rondo.All[int](l).Result(); v == nil || len(v) != 0 || err != nil {
 			t.Errorf("All: %v, %v", v, err)
 		}
@@ -159,7 +160,7 @@ func TestJoinCancels(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
 	for _, j := range joins {
 		t.Run(j.name, func(t *testing.T) {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				_, fs, reasons := promises(l, 3)
 				shared := fs[1].Shield()
 				f := j.of(l, fs...)
@@ -177,7 +178,7 @@ func TestJoinCancels(t *testing.T) {
 		})
 	}
 	for _, decided := range []*rondo.Future[int]{rondo.Resolved(l, 1), rondo.Rejected[int](l, errTest)} {
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			_, fs, reasons := promises(l, 2)
 			f := rondo.First(l, fs[0], decided, fs[1])
 			if !f.Done() || *reasons[0] == nil || *reasons[1] == nil {
@@ -203,7 +204,7 @@ func TestJoinOfTheSame(t *testing.T) {
 			for i, j := range joins {
 				p := rondo.NewPromise[int](from)
 				var f *rondo.Future[string]
-				on(t, l, func() { f = j.of(l, p.Future(), p.Future()) })
+				rig.On(t, l, func() { f = j.of(l, p.Future(), p.Future()) })
 				if tt.err == nil {
 					p.Resolve(3)
 				} else {
@@ -219,7 +220,7 @@ func TestJoinOfTheSame(t *testing.T) {
 
 func TestAsCompleted(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		ps, fs, reasons := promises(l, 5)
 		completed, abandon := rondo.AsCompleted(l, fs...)
 		ps[3].ResolveOnLoop(30)

@@ -3,9 +3,10 @@ package rondo_test
 import (
 	"os"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // openDescriptors is how many descriptors the process has.
@@ -30,7 +31,7 @@ func leavesNothing(t testing.TB) (check func()) {
 	return func() {
 		t.Helper()
 		var now footprint
-		for end := time.Now().Add(patience); ; runtime.Gosched() {
+		for end := time.Now().Add(rig.Patience); ; runtime.Gosched() {
 			// A goroutine that has done its last work is counted until it is gone.
 			now = footprint{openDescriptors(t), runtime.NumGoroutine()}
 			if now.descriptors <= before.descriptors && now.goroutines <= before.goroutines {
@@ -44,17 +45,4 @@ func leavesNothing(t testing.TB) (check func()) {
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		t.Errorf("%+v are left of %+v\n%s", now, before, stacks)
 	}
-}
-
-// discard takes all reports that contain text.
-func (b *logBook) discard(text string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	kept := b.lines[:0]
-	for _, line := range b.lines {
-		if !strings.Contains(line, text) {
-			kept = append(kept, line)
-		}
-	}
-	b.lines = kept
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func newEcho() rondo.Protocol { return echo{} }
@@ -45,8 +46,8 @@ func port(ln interface{ Addr() net.Addr }) string {
 // roundTrip checks that an echo answers.
 func roundTrip(t testing.TB, c net.Conn, text string) {
 	t.Helper()
-	send(t, c, text)
-	expect(t, c, text)
+	rig.Send(t, c, text)
+	rig.Expect(t, c, text)
 }
 
 func TestListenNetworks(t *testing.T) {
@@ -79,7 +80,7 @@ func TestListenNetworks(t *testing.T) {
 				t.Fatalf("Addr is %v: it does not say which port was chosen", ln.Addr())
 			}
 			for host := range strings.FieldsSeq(test.answers) {
-				roundTrip(t, dialPeer(t, net.JoinHostPort(host, port(ln))), "hello")
+				roundTrip(t, rig.Dial(t, net.JoinHostPort(host, port(ln))), "hello")
 			}
 			for host := range strings.FieldsSeq(test.silent) {
 				if c, err := net.Dial("tcp", net.JoinHostPort(host, port(ln))); err == nil {
@@ -110,11 +111,11 @@ func TestListenUnix(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		expect(t, c, "welcome")
-		if local := await(t, addrs); local.String() != path {
+		rig.Expect(t, c, "welcome")
+		if local := rig.Await(t, addrs); local.String() != path {
 			t.Errorf("LocalAddr is %v", local)
 		}
-		if remote, ok := await(t, addrs).(*net.UnixAddr); !ok {
+		if remote, ok := rig.Await(t, addrs).(*net.UnixAddr); !ok {
 			t.Errorf("RemoteAddr is %v, no *net.UnixAddr", remote)
 		}
 		if err := ln.Close(); err != nil {
@@ -124,7 +125,7 @@ func TestListenUnix(t *testing.T) {
 			t.Errorf("the socket's file is still there: %v", err)
 		}
 		c.Close()
-		await(t, r.lost)
+		rig.Await(t, r.lost)
 	}
 }
 
@@ -217,7 +218,7 @@ func (s *census) take(t *testing.T, n, loops int) (conns []*rondo.Conn, counts [
 	t.Helper()
 	counts = make([]int, loops)
 	for range n {
-		c := await(t, s.made)
+		c := rig.Await(t, s.made)
 		conns = append(conns, c)
 		counts[c.Loop().Index()]++
 	}
@@ -229,7 +230,7 @@ func TestListenSpreads(t *testing.T) {
 	s := newCensus()
 	addr := e.serve(s.accept)
 	for range 40 {
-		dialPeer(t, addr)
+		rig.Dial(t, addr)
 	}
 	conns, counts := s.take(t, 40, 4)
 	if fmt.Sprint(counts) != "[10 10 10 10]" {
@@ -241,11 +242,11 @@ func TestListenSpreads(t *testing.T) {
 		}
 	}
 	for range 10 {
-		await(t, s.lost)
+		rig.Await(t, s.lost)
 	}
-	on(t, e.Loops()[2], func() {}) // behind the turn in which they were lost
+	rig.On(t, e.Loops()[2], func() {}) // behind the turn in which they were lost
 	for range 10 {
-		dialPeer(t, addr)
+		rig.Dial(t, addr)
 	}
 	if _, counts := s.take(t, 10, 4); fmt.Sprint(counts) != "[0 0 10 0]" {
 		t.Errorf("10 new ones were spread as %v, though loop 2 has the fewest", counts)
@@ -260,8 +261,8 @@ func TestListenReusePort(t *testing.T) {
 	addr := ln.Addr().String()
 	const many = 120 // the kernel spreads by a hash: that a loop gets none of them has a chance of 10⁻²¹
 	for range many {
-		c := dialPeer(t, addr)
-		expect(t, c, "!")
+		c := rig.Dial(t, addr)
+		rig.Expect(t, c, "!")
 		if err := c.SetLinger(0); err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +275,7 @@ func TestListenReusePort(t *testing.T) {
 	}
 	for _, c := range conns {
 		c.Handle().Abort()
-		await(t, s.lost)
+		rig.Await(t, s.lost)
 	}
 
 	if _, err := newTestEngine(t, rondo.Config{}).Listen("tcp", addr, newEcho); !errors.Is(err, syscall.EADDRINUSE) {
@@ -283,7 +284,7 @@ func TestListenReusePort(t *testing.T) {
 	e2 := newTestEngine(t, rondo.Config{})
 	mustListen(t, e2, reuse, "tcp", addr, other.accept)
 	for range many {
-		expect(t, dialPeer(t, addr), "!")
+		rig.Expect(t, rig.Dial(t, addr), "!")
 	}
 	if len(s.made) == 0 || len(other.made) == 0 {
 		t.Errorf("two engines on one port got %d and %d", len(s.made), len(other.made))
@@ -293,11 +294,11 @@ func TestListenReusePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range e.Loops() {
-		on(t, l, func() {})
+		rig.On(t, l, func() {})
 	}
 	before := len(s.made)
 	for range 20 {
-		expect(t, dialPeer(t, addr), "!")
+		rig.Expect(t, rig.Dial(t, addr), "!")
 	}
 	if len(s.made) != before {
 		t.Errorf("a closed listener has accepted %d connections", len(s.made)-before)
@@ -310,7 +311,7 @@ func TestListenMaxConns(t *testing.T) {
 	ln := mustListen(t, e, rondo.ListenConfig{MaxConns: 3}, "tcp", "127.0.0.1:0", s.accept)
 	var peers []*net.TCPConn
 	for range 9 {
-		peers = append(peers, dialPeer(t, ln.Addr().String())) // they stand, in the backlog at least
+		peers = append(peers, rig.Dial(t, ln.Addr().String())) // they stand, in the backlog at least
 	}
 	var all []*rondo.Conn
 	for range 3 {
@@ -318,7 +319,7 @@ func TestListenMaxConns(t *testing.T) {
 		all = append(all, conns...)
 		for range 3 { // time enough to accept the next
 			for _, l := range e.Loops() {
-				on(t, l, func() {})
+				rig.On(t, l, func() {})
 			}
 		}
 		if len(s.made) > 0 {
@@ -329,13 +330,13 @@ func TestListenMaxConns(t *testing.T) {
 		}
 	}
 	for range all {
-		await(t, s.lost)
+		rig.Await(t, s.lost)
 	}
 	if most := s.most.Load(); most > 3 {
 		t.Errorf("%d connections were open together, and 3 may be", most)
 	}
 	for _, p := range peers {
-		expect(t, p, "!")
+		rig.Expect(t, p, "!")
 	}
 }
 
@@ -346,13 +347,13 @@ func TestListenMaxConnsReusePort(t *testing.T) {
 	ln := mustListen(t, e, rondo.ListenConfig{MaxConns: 2, ReusePort: true}, "tcp", "127.0.0.1:0", s.accept)
 	const many = 200
 	for range many {
-		dialPeer(t, ln.Addr().String())
+		rig.Dial(t, ln.Addr().String())
 	}
 	for range many {
-		await(t, s.made).Handle().Abort()
+		rig.Await(t, s.made).Handle().Abort()
 	}
 	for range many {
-		await(t, s.lost)
+		rig.Await(t, s.lost)
 	}
 	if most := s.most.Load(); most > 2 {
 		t.Errorf("%d connections were open together, and 2 may be", most)
@@ -362,7 +363,7 @@ func TestListenMaxConnsReusePort(t *testing.T) {
 func TestListenerClose(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Loops: 2})
 	ln := mustListen(t, e, rondo.ListenConfig{}, "tcp", "127.0.0.1:0", newEcho)
-	c := dialPeer(t, ln.Addr().String())
+	c := rig.Dial(t, ln.Addr().String())
 	roundTrip(t, c, "before")
 	for range 2 {
 		if err := ln.Close(); err != nil {
@@ -370,7 +371,7 @@ func TestListenerClose(t *testing.T) {
 		}
 	}
 	for _, l := range e.Loops() {
-		on(t, l, func() {})
+		rig.On(t, l, func() {})
 	}
 	if c, err := net.Dial("tcp", ln.Addr().String()); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("connecting to a closed listener: %v, %v", c, err)
@@ -395,16 +396,16 @@ func TestListenAcceptRefuses(t *testing.T) {
 			})
 			for range 6 {
 				// One at a time: which of two accept is called for first is not said.
-				c := dialPeer(t, ln.Addr().String())
-				if got := rest(t, c); len(got) > 0 {
+				c := rig.Dial(t, ln.Addr().String())
+				if got := rig.Rest(t, c); len(got) > 0 {
 					t.Errorf("a refused connection got %q", got)
 				}
 				if refuse == "panic" {
-					if line := e.log.await(t, "not this one"); !strings.Contains(line, "callback") {
+					if line := e.Log.Await(t, "not this one"); !strings.Contains(line, "callback") {
 						t.Errorf("the log says %s", line)
 					}
 				}
-				c = dialPeer(t, ln.Addr().String())
+				c = rig.Dial(t, ln.Addr().String())
 				roundTrip(t, c, "hello")
 				c.Close()
 			}
@@ -420,11 +421,11 @@ func TestListenOnLoop(t *testing.T) {
 			for _, cfg := range []rondo.ListenConfig{{}, {ReusePort: true}} {
 				var ln *rondo.Listener
 				var err error
-				on(t, l, func() { ln, err = cfg.Listen(e.Engine, "tcp", "127.0.0.1:0", newEcho) })
+				rig.On(t, l, func() { ln, err = cfg.Listen(e.Engine, "tcp", "127.0.0.1:0", newEcho) })
 				if err != nil {
 					t.Fatal(err)
 				}
-				roundTrip(t, dialPeer(t, ln.Addr().String()), "hello")
+				roundTrip(t, rig.Dial(t, ln.Addr().String()), "hello")
 			}
 		}
 	}
@@ -434,6 +435,6 @@ func TestListenConfigKeepAlive(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	for _, cfg := range []rondo.ListenConfig{{}, {KeepAlive: -1}, {KeepAlive: 1}, {Backlog: 1}} {
 		ln := mustListen(t, e, cfg, "tcp", "127.0.0.1:0", newEcho)
-		roundTrip(t, dialPeer(t, ln.Addr().String()), "hello")
+		roundTrip(t, rig.Dial(t, ln.Addr().String()), "hello")
 	}
 }

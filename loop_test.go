@@ -16,6 +16,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // A poller that does not open takes those with it that did.
@@ -72,7 +73,7 @@ func TestConnectionsAreSpread(t *testing.T) {
 	for i := range 9 {
 		r := newRecorder(t)
 		e.connect(r)
-		c := await(t, r.made)
+		c := rig.Await(t, r.made)
 		first = cmp.Or(first, c)
 		conns[c.Loop()]++
 		if i == 8 {
@@ -85,7 +86,7 @@ func TestConnectionsAreSpread(t *testing.T) {
 		}
 	}
 	for e.Loop() != first.Loop() {
-		on(t, first.Loop(), func() {})
+		rig.On(t, first.Loop(), func() {})
 	}
 }
 
@@ -114,7 +115,7 @@ func TestPost(t *testing.T) {
 			}
 		}()
 	}
-	await(t, done)
+	rig.Await(t, done)
 }
 
 // A loop that waits, or is just about to, is woken.
@@ -134,7 +135,7 @@ func TestPostWakes(t *testing.T) {
 		a.Post(ping)
 	}
 	a.Post(ping)
-	await(t, done)
+	rig.Await(t, done)
 }
 
 func TestPostAfterClose(t *testing.T) {
@@ -158,7 +159,7 @@ func TestCloseDespiteDefer(t *testing.T) {
 	l := e.Loop()
 	var again func()
 	again = func() { l.Defer(again) }
-	on(t, l, again)
+	rig.On(t, l, again)
 	e.Close()
 }
 
@@ -193,7 +194,7 @@ func TestDefer(t *testing.T) {
 		l.Defer(func() { order = append(order, "second") })
 		order = append(order, "callback")
 	})
-	await(t, done)
+	rig.Await(t, done)
 	e.Close()
 	if want := []string{"callback", "first", "second", "third"}; !slices.Equal(order[:min(4, len(order))], want) {
 		t.Errorf("got %q", order)
@@ -225,7 +226,7 @@ func TestBudget(t *testing.T) {
 		}
 	}
 	p.Resolve(1)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		for range 5000 { // more than a turn runs
 			repost()
 			redefer()
@@ -234,11 +235,11 @@ func TestBudget(t *testing.T) {
 	})
 	peer := e.connect(echo{})
 	for range 10 {
-		send(t, peer, "hello")
-		expect(t, peer, "hello")
+		rig.Send(t, peer, "hello")
+		rig.Expect(t, peer, "hello")
 		fired := make(chan struct{})
-		on(t, l, func() { l.After(0, func() { close(fired) }) })
-		await(t, fired)
+		rig.On(t, l, func() { l.After(0, func() { close(fired) }) })
+		rig.Await(t, fired)
 	}
 	ended.Store(true)
 }
@@ -273,19 +274,19 @@ func TestPanics(t *testing.T) {
 				}
 				panic("bang of " + tt.name)
 			})
-			await(t, done)
+			rig.Await(t, done)
 			if exit {
-				e.log.await(t, "runtime.Goexit")
+				e.Log.Await(t, "runtime.Goexit")
 				continue
 			}
-			report := e.log.await(t, "bang of "+tt.name)
+			report := e.Log.Await(t, "bang of "+tt.name)
 			if !strings.Contains(report, "loop_test.go") || !strings.Contains(report, "goroutine ") {
 				t.Errorf("%s: the report has no stack: %s", tt.name, report)
 			}
 		}
 	}
-	send(t, peer, "alive")
-	expect(t, peer, "alive")
+	rig.Send(t, peer, "alive")
+	rig.Expect(t, peer, "alive")
 }
 
 // Of all the callbacks of one turn some panic or leave by Goexit. The others are called all the same, and
@@ -318,15 +319,15 @@ func TestRestOfTurn(t *testing.T) {
 					}
 				}
 				recorders[i], peers[i] = r, e.connect(r)
-				await(t, r.made)
+				rig.Await(t, r.made)
 			}
 			l := e.Loop()
 			ready, started := make(chan struct{}), make(chan struct{})
 			l.Post(func() { close(started); <-ready })
-			await(t, started)
+			rig.Await(t, started)
 			timers := make(chan int, n)
 			for i := range n {
-				send(t, peers[i], "x")
+				rig.Send(t, peers[i], "x")
 				l.Post(func() {
 					l.After(0, func() {
 						timers <- i
@@ -342,8 +343,8 @@ func TestRestOfTurn(t *testing.T) {
 			close(ready)
 			var got, fired []int
 			for range n {
-				got = append(got, await(t, data))
-				fired = append(fired, await(t, timers))
+				got = append(got, rig.Await(t, data))
+				fired = append(fired, rig.Await(t, timers))
 			}
 			slices.Sort(got)
 			for i := range n {
@@ -352,7 +353,7 @@ func TestRestOfTurn(t *testing.T) {
 				}
 			}
 			for i := 0; i < n; i += 3 {
-				err := await(t, recorders[i].lost)
+				err := rig.Await(t, recorders[i].lost)
 				var p *rondo.PanicError
 				if errors.As(err, &p) == exit || err == nil {
 					t.Errorf("connection %d ended with %v", i, err)
@@ -360,7 +361,7 @@ func TestRestOfTurn(t *testing.T) {
 			}
 			reports := n/3 + n/6 + (n+3)/4 + n/5
 			for range reports {
-				e.log.await(t, "a callback did not return")
+				e.Log.Await(t, "a callback did not return")
 			}
 		})
 	}
@@ -376,9 +377,9 @@ func TestStaleEvent(t *testing.T) {
 	b.onData = func(*rondo.Conn, []byte) int { t.Error("delivered to the connection that was ended"); return 0 }
 	c.onData = func(*rondo.Conn, []byte) int { t.Error("delivered to the connection that came after"); return 0 }
 	peerA := e.connect(a)
-	await(t, a.made)
+	rig.Await(t, a.made)
 	peerB := e.connect(b)
-	connB = await(t, b.made)
+	connB = rig.Await(t, b.made)
 	handleB := connB.Handle()
 	l := connB.Loop()
 
@@ -398,17 +399,17 @@ func TestStaleEvent(t *testing.T) {
 			return 0
 		}
 	})
-	await(t, started)
-	send(t, peerA, "x")
-	send(t, peerB, "x")
-	dialPeer(t, e.addr)
+	rig.Await(t, started)
+	rig.Send(t, peerA, "x")
+	rig.Send(t, peerB, "x")
+	rig.Dial(t, e.addr)
 	close(ready)
 	e.next <- c
-	connC := await(t, c.made)
-	if err := await(t, b.lost); !errors.Is(err, rondo.ErrAborted) {
+	connC := rig.Await(t, c.made)
+	if err := rig.Await(t, b.lost); !errors.Is(err, rondo.ErrAborted) {
 		t.Error(err)
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if w.batch != 3 {
 			t.Errorf("the loop found %d events together, not 3", w.batch)
 		}
@@ -455,8 +456,8 @@ func TestWaitFails(t *testing.T) {
 	e := newEngineOver(t, rondo.Config{}, func(p poller.Poller) poller.Poller {
 		return &failingWait{p, &failed}
 	})
-	on(t, e.Loop(), func() {})
-	e.log.await(t, "waiting for events failed")
+	rig.On(t, e.Loop(), func() {})
+	e.Log.Await(t, "waiting for events failed")
 }
 
 type failingWait struct {
@@ -491,7 +492,7 @@ func TestBusyLoopYields(t *testing.T) {
 		runtime.Gosched()
 	}
 	ended.Store(true)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		// Preemption alone would let the loop go round tens of thousands of times in each 10 ms.
 		if turns > 200_000 {
 			t.Errorf("100 yields of another goroutine took %d turns", turns)
@@ -539,15 +540,15 @@ func TestNilIsRefused(t *testing.T) {
 // What a burst of posts took is given back.
 func TestBurstIsForgotten(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
-	on(t, l, func() { // while the loop is here nothing is taken, so all of it waits
+	rig.On(t, l, func() { // while the loop is here nothing is taken, so all of it waits
 		for range 3 * rondo.MaxQueue {
 			l.Post(func() {})
 		}
 	})
 	for range 3 { // both of the slices that take turns have had theirs
-		on(t, l, func() {})
+		rig.On(t, l, func() {})
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if n := l.QueueRoom(); n > rondo.MaxQueue {
 			t.Errorf("room for %d is kept", n)
 		}

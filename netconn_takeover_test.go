@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // NetConn of a connection whose protocol has left some bytes, wherever it is called.
@@ -59,17 +60,17 @@ func TestNetConnTakesOver(t *testing.T) {
 			taken := make(chan net.Conn, 1)
 			test.set(r, func(c *rondo.Conn) { taken <- rondo.NetConn(c) })
 			peer := e.connect(r)
-			send(t, peer, test.sent)
-			c := await(t, taken)
-			expect(t, c, left)
-			send(t, peer, "more")
-			expect(t, c, "more")
-			send(t, c, "answer")
-			expect(t, peer, "answer")
+			rig.Send(t, peer, test.sent)
+			c := rig.Await(t, taken)
+			rig.Expect(t, c, left)
+			rig.Send(t, peer, "more")
+			rig.Expect(t, c, "more")
+			rig.Send(t, c, "answer")
+			rig.Expect(t, peer, "answer")
 			if err := peer.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
-			if got := rest(t, c); len(got) > 0 {
+			if got := rig.Rest(t, c); len(got) > 0 {
 				t.Errorf("then came %q", got)
 			}
 			c.Close()
@@ -96,17 +97,17 @@ func TestNetConnTakesOverEnd(t *testing.T) {
 			}
 		}
 		peer := e.connect(halfCloser{r})
-		send(t, peer, "left over")
+		rig.Send(t, peer, "left over")
 		if err := peer.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		c := await(t, taken)
-		if got := string(rest(t, c)); got != "left over" {
+		c := rig.Await(t, taken)
+		if got := string(rig.Rest(t, c)); got != "left over" {
 			t.Errorf("%s: read %q", where, got)
 		}
-		send(t, c, "answer")
+		rig.Send(t, c, "answer")
 		c.Close()
-		if got := string(rest(t, peer)); got != "answer" {
+		if got := string(rig.Rest(t, peer)); got != "answer" {
 			t.Errorf("%s: the peer read %q", where, got)
 		}
 	}
@@ -115,8 +116,8 @@ func TestNetConnTakesOverEnd(t *testing.T) {
 	ended := make(chan net.Conn, 1)
 	r.onLost = func(c *rondo.Conn, _ error) { c.Loop().Post(func() { ended <- rondo.NetConn(c) }) }
 	e.connect(r)
-	await(t, r.made).Handle().Abort()
-	c := await(t, ended)
+	rig.Await(t, r.made).Handle().Abort()
+	c := rig.Await(t, ended)
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Read of a connection that has ended: %v", err)
 	}
@@ -135,7 +136,7 @@ func TestNetConnTakesOverPaused(t *testing.T) {
 	r.onMade = func(c *rondo.Conn) { _, _ = c.Write(make([]byte, 6<<20)) }
 	r.onPause = func(c *rondo.Conn) { c.Loop().Post(func() { taken <- rondo.NetConn(c) }) }
 	peer := e.connect(pauser{r})
-	c := await(t, taken)
+	c := rig.Await(t, taken)
 	written := make(chan error, 1)
 	go func() {
 		_, err := c.Write(make([]byte, 4<<20)) // with those before more than the limit
@@ -143,12 +144,12 @@ func TestNetConnTakesOverPaused(t *testing.T) {
 		written <- err
 	}()
 	for range 100 {
-		on(t, e.Loop(), runtime.Gosched) // the writer comes as far as it can
+		rig.On(t, e.Loop(), runtime.Gosched) // the writer comes as far as it can
 	}
-	if got := rest(t, peer); len(got) != 10<<20 {
+	if got := rig.Rest(t, peer); len(got) != 10<<20 {
 		t.Errorf("%d bytes came", len(got))
 	}
-	if err := await(t, written); err != nil {
+	if err := rig.Await(t, written); err != nil {
 		t.Error(err)
 	}
 }

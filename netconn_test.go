@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/nettest"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // pipes makes connected pairs: both ends are rondo's, or one is package net's.
@@ -58,7 +59,7 @@ func pipes(t testing.TB, network, ends string, closeTimeout time.Duration) nette
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		c2 = await(t, accepted)
+		c2 = rig.Await(t, accepted)
 		return c1, c2, func() {
 			c1.Close()
 			c2.Close()
@@ -105,7 +106,7 @@ func TestNetConnCloseWrite(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		c1, c2 := pipe(t, network, "rondo")
 		half := c1.(interface{ CloseWrite() error })
-		send(t, c1, strings.Repeat("a question ", 10_000))
+		rig.Send(t, c1, strings.Repeat("a question ", 10_000))
 		for range 2 {
 			if err := half.CloseWrite(); err != nil {
 				t.Error(err)
@@ -114,13 +115,13 @@ func TestNetConnCloseWrite(t *testing.T) {
 		if _, err := c1.Write([]byte("more")); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Write after CloseWrite: %v", err)
 		}
-		if got := rest(t, c2); len(got) != 110_000 {
+		if got := rig.Rest(t, c2); len(got) != 110_000 {
 			t.Errorf("%d bytes came", len(got))
 		}
-		send(t, c2, "an answer")
-		expect(t, c1, "an answer")
+		rig.Send(t, c2, "an answer")
+		rig.Expect(t, c1, "an answer")
 		c2.Close()
-		if got := rest(t, c1); len(got) > 0 {
+		if got := rig.Rest(t, c1); len(got) > 0 {
 			t.Errorf("then came %q", got)
 		}
 		c1.Close()
@@ -149,11 +150,11 @@ func TestNetConnDeadlines(t *testing.T) {
 	set(c1.SetReadDeadline(time.Unix(1, 0)))
 	_, err := c1.Read(buf)
 	timedOut("Read past its deadline", err)
-	send(t, c1, "writing goes on")
-	expect(t, c2, "writing goes on")
+	rig.Send(t, c1, "writing goes on")
+	rig.Expect(t, c2, "writing goes on")
 	set(c1.SetReadDeadline(time.Time{}))
-	send(t, c2, "cleared")
-	expect(t, c1, "cleared")
+	rig.Send(t, c2, "cleared")
+	rig.Expect(t, c1, "cleared")
 
 	// A deadline that is set while a Read waits ends it; so does one that passes.
 	result := make(chan error, 1)
@@ -163,32 +164,32 @@ func TestNetConnDeadlines(t *testing.T) {
 	}
 	go read()
 	set(c1.SetDeadline(time.Unix(1, 0)))
-	timedOut("Read", await(t, result))
+	timedOut("Read", rig.Await(t, result))
 	_, err = c1.Write([]byte("x"))
 	timedOut("Write past its deadline", err)
 	set(c1.SetDeadline(time.Now().Add(10 * time.Millisecond)))
 	go read()
-	timedOut("Read until its deadline", await(t, result))
+	timedOut("Read until its deadline", rig.Await(t, result))
 
 	// Moved back, then nearer: the nearer one counts.
 	set(c1.SetReadDeadline(time.Now().Add(time.Hour)))
 	go read()
 	set(c1.SetReadDeadline(time.Now().Add(10 * time.Millisecond)))
-	timedOut("Read with a nearer deadline", await(t, result))
+	timedOut("Read with a nearer deadline", rig.Await(t, result))
 
 	// Moved on before it passes: the Read waits on.
 	set(c1.SetReadDeadline(time.Now().Add(20 * time.Millisecond)))
-	set(c1.SetReadDeadline(time.Now().Add(patience)))
+	set(c1.SetReadDeadline(time.Now().Add(rig.Patience)))
 	late := time.NewTimer(40 * time.Millisecond)
 	go read()
 	<-late.C
-	send(t, c2, "!")
-	if err := await(t, result); err != nil {
+	rig.Send(t, c2, "!")
+	if err := rig.Await(t, result); err != nil {
 		t.Errorf("Read with a deadline that was moved on: %v", err)
 	}
 	set(c1.SetDeadline(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)))
-	send(t, c2, "?")
-	expect(t, c1, "?")
+	rig.Send(t, c2, "?")
+	rig.Expect(t, c1, "?")
 	c1.Close()
 	for _, err := range []error{c1.SetDeadline(time.Time{}), c1.SetReadDeadline(time.Now()), c1.SetWriteDeadline(time.Now())} {
 		if !errors.Is(err, net.ErrClosed) {
@@ -235,7 +236,7 @@ func TestNetConnWriteDeadline(t *testing.T) {
 		c2.Close()
 	}()
 	// What Write said that it took arrives.
-	if got := rest(t, c1); len(got) != written+len("the end") {
+	if got := rig.Rest(t, c1); len(got) != written+len("the end") {
 		t.Errorf("%d bytes of %d came", len(got), written)
 	}
 }
@@ -260,7 +261,7 @@ func TestNetConnCloseUnblocks(t *testing.T) {
 	begun.Wait()
 	c1.Close()
 	for range cap(results) {
-		if err := await(t, results); !errors.Is(err, net.ErrClosed) {
+		if err := rig.Await(t, results); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	}
@@ -352,7 +353,7 @@ func TestNetConnManyGoroutines(t *testing.T) {
 		})
 	}
 	go func() { group.Wait(); c1.Close() }()
-	got := rest(t, c2)
+	got := rig.Rest(t, c2)
 	if len(got) != writers*each*size {
 		t.Fatalf("%d bytes came", len(got))
 	}
@@ -374,7 +375,7 @@ func TestNetConnDuringShutdown(t *testing.T) {
 	done := other.shutdown(t.Context())
 	roundTrip(t, c, "it stays until its user closes it")
 	c.Close()
-	if err := await(t, done); err != nil {
+	if err := rig.Await(t, done); err != nil {
 		t.Error(err)
 	}
 }
@@ -386,7 +387,7 @@ func TestNetConnSmallLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer := dialPeer(t, ln.Addr().String())
+	peer := rig.Dial(t, ln.Addr().String())
 	c, err := ln.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -397,10 +398,10 @@ func TestNetConnSmallLimit(t *testing.T) {
 		c.Close()
 		written <- err
 	}()
-	if got := rest(t, peer); len(got) != 16<<20 {
+	if got := rig.Rest(t, peer); len(got) != 16<<20 {
 		t.Errorf("%d bytes came", len(got))
 	}
-	if err := await(t, written); err != nil {
+	if err := rig.Await(t, written); err != nil {
 		t.Error(err)
 	}
 }

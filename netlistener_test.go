@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func TestNetListener(t *testing.T) {
@@ -18,16 +19,16 @@ func TestNetListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		peer := dialPeer(t, ln.Addr().String())
+		peer := rig.Dial(t, ln.Addr().String())
 		c, err := ln.Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
-		send(t, peer, "hello")
-		expect(t, c, "hello")
+		rig.Send(t, peer, "hello")
+		rig.Expect(t, c, "hello")
 		c.Close()
 	}
-	open := dialPeer(t, ln.Addr().String())
+	open := rig.Dial(t, ln.Addr().String())
 	c, err := ln.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,7 @@ func TestNetListener(t *testing.T) {
 	}
 	var op *net.OpError
 	for range cap(waiting) {
-		if err := await(t, waiting); !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "accept" {
+		if err := rig.Await(t, waiting); !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "accept" {
 			t.Errorf("Accept of a closed listener: %v", err)
 		}
 	}
@@ -54,8 +55,8 @@ func TestNetListener(t *testing.T) {
 	if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Close again: %v", err)
 	}
-	send(t, open, "still open")
-	expect(t, c, "still open")
+	rig.Send(t, open, "still open")
+	rig.Expect(t, c, "still open")
 	c.Close()
 }
 
@@ -69,11 +70,11 @@ func TestNetListenerQueue(t *testing.T) {
 		}
 		const many, limit = 200, 128
 		for range many {
-			dialPeer(t, ln.Addr().String())
+			rig.Dial(t, ln.Addr().String())
 		}
 		for range 4 { // turns enough to accept everybody
 			for _, l := range e.Loops() {
-				on(t, l, func() {})
+				rig.On(t, l, func() {})
 			}
 		}
 		if n := rondo.Waiting(ln); n != limit {
@@ -102,18 +103,18 @@ func TestNetListenerCloseQueued(t *testing.T) {
 	}
 	var peers []*net.TCPConn
 	for range 10 {
-		peers = append(peers, dialPeer(t, ln.Addr().String()))
+		peers = append(peers, rig.Dial(t, ln.Addr().String()))
 	}
 	for range 3 {
 		for _, l := range e.Loops() {
-			on(t, l, func() {})
+			rig.On(t, l, func() {})
 		}
 	}
 	if err := ln.Close(); err != nil {
 		t.Error(err)
 	}
 	for _, p := range peers {
-		if got := rest(t, p); len(got) > 0 {
+		if got := rig.Rest(t, p); len(got) > 0 {
 			t.Errorf("the peer read %q", got)
 		}
 	}
@@ -141,7 +142,7 @@ func TestNetListenerShutdown(t *testing.T) {
 		if err := e.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if err := await(t, waiting); !errors.Is(err, net.ErrClosed) {
+		if err := rig.Await(t, waiting); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Accept: %v", err)
 		}
 		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {

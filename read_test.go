@@ -13,6 +13,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // messages is a protocol of messages with a length in front, four bytes of it.
@@ -60,7 +61,7 @@ func split(t *testing.T, peer io.Writer, l *rondo.Loop, data []byte, sizes []int
 			t.Fatal(err)
 		}
 		data = data[n:]
-		on(t, l, func() {})
+		rig.On(t, l, func() {})
 	}
 }
 
@@ -85,9 +86,9 @@ func checkSplit(t *testing.T, e *engine, want []string, sizes []int, need bool) 
 	var got []string
 	m := &messages{newRecorder(t), need, func(_ *rondo.Conn, s string) { got = append(got, s) }}
 	peer := e.connect(m)
-	split(t, peer, await(t, m.made).Loop(), encode(want), sizes)
+	split(t, peer, rig.Await(t, m.made).Loop(), encode(want), sizes)
 	peer.Close()
-	if err := await(t, m.lost); err != io.EOF { //nolint:errorlint // documented to be bare
+	if err := rig.Await(t, m.lost); err != io.EOF { //nolint:errorlint // documented to be bare
 		t.Errorf("the reason is %v", err)
 	}
 	if !slices.Equal(got, want) {
@@ -126,8 +127,8 @@ func TestLeftovers(t *testing.T) {
 	for _, step := range []struct{ send, want string }{
 		{"abc", "abc"}, {"d", "cd"}, {"efg", "efg"}, {"h", "gh"}, {"i", "i"},
 	} {
-		send(t, peer, step.send)
-		if got := await(t, calls); got != step.want {
+		rig.Send(t, peer, step.send)
+		if got := rig.Await(t, calls); got != step.want {
 			t.Errorf("DataReceived got %q, want %q", got, step.want)
 		}
 	}
@@ -151,7 +152,7 @@ func TestNeed(t *testing.T) {
 		return len(p)
 	}
 	peer := e.connect(r)
-	split(t, peer, await(t, r.made).Loop(), []byte("abcdefghi"), []int{1})
+	split(t, peer, rig.Await(t, r.made).Loop(), []byte("abcdefghi"), []int{1})
 	if want := []string{"abc", "cdefg", "h", "i"}; !slices.Equal(calls, want) {
 		t.Errorf("got %q, want %q", calls, want)
 	}
@@ -167,7 +168,7 @@ func TestNeedLarge(t *testing.T) {
 	m.got = func(_ *rondo.Conn, s string) {
 		got++
 		if s != message {
-			t.Errorf("message %d is not what was sent: %s", got, short([]byte(s)))
+			t.Errorf("message %d is not what was sent: %s", got, rig.Short([]byte(s)))
 		}
 	}
 	counted := &counting{m, &calls}
@@ -177,7 +178,7 @@ func TestNeedLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	peer.Close()
-	if err := await(t, m.lost); !errors.Is(err, io.EOF) {
+	if err := rig.Await(t, m.lost); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 	if got != count {
@@ -214,7 +215,7 @@ func TestReadBuffer(t *testing.T) {
 			return len(p)
 		}
 		peer := e.connect(r)
-		c := await(t, r.made)
+		c := rig.Await(t, r.made)
 		resume := make(chan struct{})
 		c.Loop().Post(func() { <-resume })
 		if _, err := peer.Write(make([]byte, min(100<<10, 100*size))); err != nil {
@@ -222,7 +223,7 @@ func TestReadBuffer(t *testing.T) {
 		}
 		close(resume)
 		peer.Close()
-		await(t, r.lost)
+		rig.Await(t, r.lost)
 		if largest != size {
 			t.Errorf("DataReceived got up to %d bytes, want %d", largest, size)
 		}
@@ -241,11 +242,11 @@ func TestMaxReadBuffer(t *testing.T) {
 		return 0
 	}
 	peer := e.connect(r)
-	send(t, peer, strings.Repeat("x", 100_000))
-	await(t, full)
-	send(t, peer, "y")
+	rig.Send(t, peer, strings.Repeat("x", 100_000))
+	rig.Await(t, full)
+	rig.Send(t, peer, "y")
 	var tooMuch *rondo.BufferError
-	if err := await(t, r.lost); !errors.As(err, &tooMuch) || *tooMuch != (rondo.BufferError{Op: "read", Buffered: 100_001, Limit: 100_000}) {
+	if err := rig.Await(t, r.lost); !errors.As(err, &tooMuch) || *tooMuch != (rondo.BufferError{Op: "read", Buffered: 100_001, Limit: 100_000}) {
 		t.Errorf("the reason is %v", err)
 	}
 }
@@ -265,22 +266,22 @@ func TestPauseReading(t *testing.T) {
 		return len(p)
 	}
 	peer := e.connect(r)
-	c := await(t, r.made)
-	send(t, peer, "abc")
-	if got := await(t, calls); got != "abc" {
+	c := rig.Await(t, r.made)
+	rig.Send(t, peer, "abc")
+	if got := rig.Await(t, calls); got != "abc" {
 		t.Fatalf("got %q", got)
 	}
-	send(t, peer, "de")
+	rig.Send(t, peer, "de")
 	for range 3 {
-		on(t, c.Loop(), func() {})
+		rig.On(t, c.Loop(), func() {})
 	}
 	if len(calls) > 0 {
-		t.Fatalf("%q was delivered while reading was paused", await(t, calls))
+		t.Fatalf("%q was delivered while reading was paused", rig.Await(t, calls))
 	}
 	var got string
 	resumed := func() {
 		for len(got) < 4 {
-			got += await(t, calls)
+			got += rig.Await(t, calls)
 		}
 	}
 	c.Handle().Do(func(c *rondo.Conn) { c.ResumeReading(); c.ResumeReading() })
@@ -303,10 +304,10 @@ func TestPausedLeftoversWithoutNewBytes(t *testing.T) {
 		return 1
 	}
 	peer := e.connect(r)
-	c := await(t, r.made)
-	send(t, peer, "abcd")
+	c := rig.Await(t, r.made)
+	rig.Send(t, peer, "abcd")
 	for want := "abcd"; want != ""; want = want[1:] {
-		if got := await(t, calls); got != want {
+		if got := rig.Await(t, calls); got != want {
 			t.Fatalf("got %q, want %q", got, want)
 		}
 		// In turns: from a function of its own, and from a timer.
@@ -317,7 +318,7 @@ func TestPausedLeftoversWithoutNewBytes(t *testing.T) {
 		}
 	}
 	peer.Close()
-	if err := await(t, r.lost); !errors.Is(err, io.EOF) {
+	if err := rig.Await(t, r.lost); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 }
@@ -347,13 +348,13 @@ func TestPausedLeftoversBeforeEOF(t *testing.T) {
 			want = append(want, "EOF")
 		}
 		peer := e.connect(p)
-		c := await(t, r.made)
-		send(t, peer, "abc")
-		await(t, first)
+		c := rig.Await(t, r.made)
+		rig.Send(t, peer, "abc")
+		rig.Await(t, first)
 		peer.Close()
 		// From a posted function, so that the next turn finds both, the end first.
 		c.Loop().Post(c.ResumeReading)
-		err := await(t, r.lost)
+		err := rig.Await(t, r.lost)
 		if !slices.Equal(calls, want) || err != nil && !errors.Is(err, io.EOF) {
 			t.Errorf("half-close %v: got %q and %v, want %q", half, calls, err, want)
 		}
@@ -399,26 +400,26 @@ func TestSetProtocol(t *testing.T) {
 				return 1
 			}
 			peer := e.connect(first)
-			c := await(t, first.made)
-			send(t, peer, "abc")
-			await(t, left)
+			c := rig.Await(t, first.made)
+			rig.Send(t, peer, "abc")
+			rig.Await(t, left)
 			if !tt.in {
 				c.Loop().Post(func() { tt.hand(c, second) })
 			}
-			if got := await(t, calls); got != "bc" {
+			if got := rig.Await(t, calls); got != "bc" {
 				t.Errorf("the second protocol got %q, want %q", got, "bc")
 			}
-			on(t, c.Loop(), func() {
+			rig.On(t, c.Loop(), func() {
 				if c.Protocol() != second {
 					t.Error("Conn.Protocol is not the second")
 				}
 			})
-			send(t, peer, "d")
-			if got := await(t, calls); got != "d" {
+			rig.Send(t, peer, "d")
+			if got := rig.Await(t, calls); got != "d" {
 				t.Errorf("the second protocol then got %q, want %q", got, "d")
 			}
 			peer.Close()
-			if err := await(t, second.lost); !errors.Is(err, io.EOF) {
+			if err := rig.Await(t, second.lost); !errors.Is(err, io.EOF) {
 				t.Error(err)
 			}
 			if len(first.lost) > 0 {
@@ -441,10 +442,10 @@ func TestSetProtocolThenNeed(t *testing.T) {
 		return 1
 	}
 	peer := e.connect(first)
-	send(t, peer, "abc")
-	await(t, second.made)
-	send(t, peer, "de")
-	if got := await(t, calls); got != "bcde" {
+	rig.Send(t, peer, "abc")
+	rig.Await(t, second.made)
+	rig.Send(t, peer, "de")
+	if got := rig.Await(t, calls); got != "bcde" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -462,12 +463,12 @@ func TestSetProtocolWhilePaused(t *testing.T) {
 	second.onPause = func(*rondo.Conn) { close(paused) }
 	second.onResume = func(*rondo.Conn) { close(resumed) }
 	peer := e.connect(pauser{first})
-	c := await(t, first.made)
-	on(t, c.Loop(), func() { _, _ = c.Write(make([]byte, 100)) })
-	await(t, paused)
-	on(t, c.Loop(), func() { _ = c.Close() })
+	c := rig.Await(t, first.made)
+	rig.On(t, c.Loop(), func() { _, _ = c.Write(make([]byte, 100)) })
+	rig.Await(t, paused)
+	rig.On(t, c.Loop(), func() { _ = c.Close() })
 	go func() { _, _ = io.Copy(io.Discard, peer) }()
-	if err := await(t, second.lost); err != nil {
+	if err := rig.Await(t, second.lost); err != nil {
 		t.Error(err)
 	}
 	select {
@@ -503,8 +504,8 @@ func TestRecvError(t *testing.T) {
 	})
 	r := newRecorder(t)
 	peer := e.connect(r)
-	send(t, peer, "x")
-	err := await(t, r.lost)
+	rig.Send(t, peer, "x")
+	err := rig.Await(t, r.lost)
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "read" || op.Net != "tcp" || op.Addr.String() != peer.LocalAddr().String() || !errors.Is(err, errTest) {
 		t.Errorf("the reason is %v", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // names is a DNS server on loopback. It knows what hosts says, and nothing else exists; who asks for
@@ -122,14 +123,14 @@ func TestDialName(t *testing.T) {
 		if name == "localhost" {
 			network = "tcp4"
 		}
-		c := result(t, dialer.Dial(t.Context(), e.Engine, network, name+":"+p, newRecorder(t)))
-		on(t, c.Loop(), func() {
+		c := rig.Result(t, dialer.Dial(t.Context(), e.Engine, network, name+":"+p, newRecorder(t)))
+		rig.On(t, c.Loop(), func() {
 			if a := c.RemoteAddr().String(); a != addr {
 				t.Errorf("%s: connected to %s", name, a)
 			}
 		})
 		for ip := range strings.FieldsSeq(want) {
-			if got := await(t, tried); got != ip {
+			if got := rig.Await(t, tried); got != ip {
 				t.Errorf("%s: tried %s, want %s", name, got, ip)
 			}
 		}
@@ -161,7 +162,7 @@ func TestDialSlowName(t *testing.T) {
 	r, server := resolver(t, nil)
 	e := newTestEngine(t, rondo.Config{})
 	dialer := rondo.Dialer{Resolver: r, Timeout: -1}
-	c := dialPeer(t, e.serve(newEcho))
+	c := rig.Dial(t, e.serve(newEcho))
 
 	// Each asks for a name of its own: package net has those that ask for the same share one lookup.
 	dialFails(t, e, rondo.Dialer{Resolver: r, Timeout: 20 * time.Millisecond}, "tcp", "slow1.test:80", os.ErrDeadlineExceeded, "slow1.test:80")
@@ -169,7 +170,7 @@ func TestDialSlowName(t *testing.T) {
 	cause := errors.New("not wanted any more")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	f := dialer.Dial(ctx, e.Engine, "tcp", "slow2.test:80", newRecorder(t))
-	for await(t, server.asked) != "slow2.test" {
+	for rig.Await(t, server.asked) != "slow2.test" {
 	}
 	roundTrip(t, c, "meanwhile")
 	cancel(cause)
@@ -179,14 +180,14 @@ func TestDialSlowName(t *testing.T) {
 
 	f = dialer.Dial(t.Context(), e.Engine, "tcp", "slow3.test:80", newRecorder(t))
 	failed := make(chan error, 1)
-	on(t, f.Loop(), func() { f.OnDone(func(_ *rondo.Conn, err error) { failed <- err }) })
-	for await(t, server.asked) != "slow3.test" {
+	rig.On(t, f.Loop(), func() { f.OnDone(func(_ *rondo.Conn, err error) { failed <- err }) })
+	for rig.Await(t, server.asked) != "slow3.test" {
 	}
 	c.Close()
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if err := await(t, failed); !errors.Is(err, rondo.ErrEngineClosed) {
+	if err := rig.Await(t, failed); !errors.Is(err, rondo.ErrEngineClosed) {
 		t.Errorf("shut down: %v", err)
 	}
 }
@@ -220,13 +221,13 @@ func TestDialTimeoutIsShared(t *testing.T) {
 		dialer := rondo.Dialer{Resolver: r, Timeout: test.timeout}
 		f := dialer.Dial(t.Context(), e.Engine, "tcp", "three.test:80", newRecorder(t))
 		for i, d := range test.tries {
-			if got, want := await(t, tried), "127.0.0."+string(rune('2'+i)); got != want {
+			if got, want := rig.Await(t, tried), "127.0.0."+string(rune('2'+i)); got != want {
 				t.Errorf("tried %s, want %s", got, want)
 			}
-			on(t, e.Loop(), func() {}) // the timer is set
+			rig.On(t, e.Loop(), func() {}) // the timer is set
 			clock.advance(d - 100*time.Millisecond)
 			for range 2 {
-				on(t, e.Loop(), func() {
+				rig.On(t, e.Loop(), func() {
 					if f.Done() || len(tried) > 0 {
 						t.Errorf("of %v, address %d was given less than %v", test.timeout, i, d)
 					}

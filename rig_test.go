@@ -1,14 +1,7 @@
 package rondo_test
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"io"
-	"log/slog"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,27 +11,24 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // No test leaves a goroutine behind, and so no loop.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must come before it calls that a hang.
-const patience = 30 * time.Second
-
-// engine is an engine under test, which ends with its test.
+// engine is a rig.Engine that also listens for the connections that tests make.
 type engine struct {
 	*rondo.Engine
+	Log *rig.Log
 	t   testing.TB
-	log *logBook
 
 	listen sync.Once
 	addr   string
 	next   chan rondo.Protocol // of the connections that connect makes
 }
 
-// newTestEngine starts an engine with the poller that RONDO_POLLER says. Zero loops are one here.
-// What the engine reports fails the test unless the test has asked for it (logBook.await).
+// newTestEngine starts an engine with the poller that RONDO_POLLER says. See rig.New.
 func newTestEngine(t testing.TB, cfg rondo.Config) *engine {
 	t.Helper()
 	return newEngineOver(t, cfg, func(p poller.Poller) poller.Poller { return p })
@@ -47,33 +37,16 @@ func newTestEngine(t testing.TB, cfg rondo.Config) *engine {
 // newEngineOver starts an engine whose loops get their pollers by way of wrap, in their order.
 func newEngineOver(t testing.TB, cfg rondo.Config, wrap func(poller.Poller) poller.Poller) *engine {
 	t.Helper()
-	e := &engine{t: t, log: &logBook{grew: make(chan struct{}, 1)}, next: make(chan rondo.Protocol)}
-	if cfg.Loops == 0 {
-		cfg.Loops = 1
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(e.log)
-	}
-	var err error
-	e.Engine, err = rondo.NewOver(cfg, func(name string) (poller.Poller, error) {
-		p, err := poller.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		return wrap(p), nil
+	e := rig.Start(t, cfg, func(cfg rondo.Config) (*rondo.Engine, error) {
+		return rondo.NewOver(cfg, func(name string) (poller.Poller, error) {
+			p, err := poller.Open(name)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(p), nil
+		})
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-		if surprise := e.log.unasked(); surprise != "" {
-			t.Errorf("the engine reported:\n%s", surprise)
-		}
-	})
-	return e
+	return &engine{Engine: e.Engine, Log: e.Log, t: t, next: make(chan rondo.Protocol)}
 }
 
 // serve accepts connections on a free port of loopback and returns its address.
@@ -93,94 +66,9 @@ func (e *engine) connect(p rondo.Protocol) *net.TCPConn {
 	e.listen.Do(func() {
 		e.addr = e.serve(func() rondo.Protocol { return <-e.next })
 	})
-	peer := dialPeer(e.t, e.addr)
+	peer := rig.Dial(e.t, e.addr)
 	e.next <- p
 	return peer
-}
-
-// dialPeer connects a plain net.Conn, which is closed with the test.
-func dialPeer(t testing.TB, addr string) *net.TCPConn {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return c.(*net.TCPConn)
-}
-
-// on runs fn on the loop and returns when it has.
-func on(t testing.TB, l *rondo.Loop, fn func()) {
-	t.Helper()
-	done := make(chan struct{})
-	if !l.Post(func() { defer close(done); fn() }) {
-		t.Fatal("the loop has ended")
-	}
-	await(t, done)
-}
-
-// await receives from ch, or fails the test when nothing comes. A closed channel will do.
-func await[T any](t testing.TB, ch <-chan T) T {
-	t.Helper()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case v := <-ch:
-		return v
-	case <-timer.C:
-	}
-	t.Fatal("nothing came")
-	panic("unreachable")
-}
-
-// result waits for a future.
-func result[T any](t testing.TB, f *rondo.Future[T]) T {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	v, err := f.Wait(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-// send writes to a raw peer.
-func send(t testing.TB, w io.Writer, data string) {
-	t.Helper()
-	if _, err := io.WriteString(w, data); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// expect reads from a raw peer what must come next.
-func expect(t testing.TB, r io.Reader, want string) {
-	t.Helper()
-	got := make([]byte, len(want))
-	if n, err := io.ReadFull(r, got); err != nil || string(got) != want {
-		t.Fatalf("read %s, want %s (%v)", short(got[:n]), short([]byte(want)), err)
-	}
-}
-
-// rest reads from a raw peer to the end of its stream.
-func rest(t testing.TB, r io.Reader) []byte {
-	t.Helper()
-	got, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
-
-// short is how much of data a failure shows.
-func short(data []byte) string {
-	if len(data) > 64 {
-		return fmt.Sprintf("%q... (%d bytes)", data[:64], len(data))
-	}
-	return fmt.Sprintf("%q", data)
 }
 
 // recorder is a protocol that does what its hooks say, and holds its connection to the contract: made
@@ -300,58 +188,6 @@ func (echo) ConnectionLost(*rondo.Conn, error) {}
 func (echo) DataReceived(c *rondo.Conn, p []byte) int {
 	_, _ = c.Write(p)
 	return len(p)
-}
-
-// logBook keeps what an engine reports.
-type logBook struct {
-	mu    sync.Mutex
-	lines []string
-	grew  chan struct{}
-}
-
-func (*logBook) Enabled(context.Context, slog.Level) bool { return true }
-func (b *logBook) WithAttrs([]slog.Attr) slog.Handler     { return b }
-func (b *logBook) WithGroup(string) slog.Handler          { return b }
-
-func (b *logBook) Handle(_ context.Context, r slog.Record) error {
-	var line bytes.Buffer
-	line.WriteString(r.Message)
-	r.Attrs(func(a slog.Attr) bool {
-		fmt.Fprintf(&line, " %s=%v", a.Key, a.Value)
-		return true
-	})
-	b.mu.Lock()
-	b.lines = append(b.lines, line.String())
-	b.mu.Unlock()
-	select {
-	case b.grew <- struct{}{}:
-	default:
-	}
-	return nil
-}
-
-// await takes the first report that contains text, and waits for it if need be.
-func (b *logBook) await(t testing.TB, text string) string {
-	t.Helper()
-	for {
-		b.mu.Lock()
-		i := slices.IndexFunc(b.lines, func(line string) bool { return strings.Contains(line, text) })
-		if i >= 0 {
-			line := b.lines[i]
-			b.lines = slices.Delete(b.lines, i, i+1)
-			b.mu.Unlock()
-			return line
-		}
-		b.mu.Unlock()
-		await(t, b.grew)
-	}
-}
-
-// unasked is what nobody has awaited.
-func (b *logBook) unasked() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Join(b.lines, "\n")
 }
 
 // stopped is a poller whose clock moves only when the test says so.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // shutdown starts a Shutdown, and returns when the loops know of it.
@@ -24,9 +25,9 @@ func (e *engine) shutdown(ctx context.Context) (result <-chan error) {
 	r := newRecorder(e.t)
 	// A dial that never ends is ended by the drain.
 	f := rondo.Dialer{Timeout: -1, Loop: e.Loops()[len(e.Loops())-1]}.Dial(context.Background(), e.Engine, "tcp", blackHole(e.t), r)
-	on(e.t, f.Loop(), func() { f.OnDone(func(*rondo.Conn, error) { close(draining) }) })
+	rig.On(e.t, f.Loop(), func() { f.OnDone(func(*rondo.Conn, error) { close(draining) }) })
 	go func() { done <- e.Shutdown(ctx) }()
-	await(e.t, draining)
+	rig.Await(e.t, draining)
 	return done
 }
 
@@ -69,11 +70,11 @@ func TestShutdownDeliversAndFlushes(t *testing.T) {
 	}
 	done := e.shutdown(t.Context())
 	for i, c := range peers {
-		if got := rest(t, c); len(got) != size || bytes.Count(got, []byte{byte(i)}) != size {
+		if got := rig.Rest(t, c); len(got) != size || bytes.Count(got, []byte{byte(i)}) != size {
 			t.Errorf("%d bytes of %d came back", len(got), size)
 		}
 	}
-	if err := await(t, done); err != nil {
+	if err := rig.Await(t, done); err != nil {
 		t.Error(err)
 	}
 }
@@ -110,16 +111,16 @@ func TestShutdownWaitsForPausedReading(t *testing.T) {
 			}
 		}
 	}()
-	await(t, paused)
+	rig.Await(t, paused)
 	if err := c.SetWriteDeadline(time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	total := await(t, sent)
+	total := rig.Await(t, sent)
 	done := e.shutdown(t.Context())
-	if got := rest(t, c); len(got) != total {
+	if got := rig.Rest(t, c); len(got) != total {
 		t.Errorf("%d bytes of %d came back", len(got), total)
 	}
-	if err := await(t, done); err != nil {
+	if err := rig.Await(t, done); err != nil {
 		t.Error(err)
 	}
 }
@@ -130,14 +131,14 @@ func TestShutdownClosesPaused(t *testing.T) {
 	r := newRecorder(t)
 	r.onMade = func(c *rondo.Conn) { c.PauseReading(); _, _ = c.Write([]byte("bye")) }
 	c := e.connect(r)
-	await(t, r.made)
+	rig.Await(t, r.made)
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := await(t, r.lost); err != nil {
+	if err := rig.Await(t, r.lost); err != nil {
 		t.Errorf("lost with %v", err)
 	}
-	expect(t, c, "bye")
+	rig.Expect(t, c, "bye")
 }
 
 func TestShutdownClosesIdle(t *testing.T) {
@@ -146,7 +147,7 @@ func TestShutdownClosesIdle(t *testing.T) {
 	for range 10 {
 		r := newRecorder(t)
 		e.connect(r)
-		await(t, r.made)
+		rig.Await(t, r.made)
 		rs = append(rs, r)
 	}
 	if err := e.Shutdown(t.Context()); err != nil {
@@ -194,16 +195,16 @@ func TestShutdownWaitsForDrainers(t *testing.T) {
 	}
 	atOnce := newDrainer(t, func(c *rondo.Conn) { _, _ = c.Write([]byte("bye")); c.Close() })
 	c, c2 := e.connect(d), e.connect(atOnce)
-	await(t, d.made)
-	await(t, atOnce.made)
+	rig.Await(t, d.made)
+	rig.Await(t, atOnce.made)
 	done := make(chan error, 1)
 	go func() { done <- e.Shutdown(t.Context()) }()
-	await(t, draining)
+	rig.Await(t, draining)
 	roundTrip(t, c, "more work")
-	if got := rest(t, c2); string(got) != "bye" {
+	if got := rig.Rest(t, c2); string(got) != "bye" {
 		t.Errorf("the other has sent %q", got)
 	}
-	if err := await(t, atOnce.lost); err != nil {
+	if err := rig.Await(t, atOnce.lost); err != nil {
 		t.Error(err)
 	}
 	roundTrip(t, c, "still more")
@@ -213,7 +214,7 @@ func TestShutdownWaitsForDrainers(t *testing.T) {
 	default:
 	}
 	roundTrip(t, c, "done")
-	if err := await(t, done); err != nil {
+	if err := rig.Await(t, done); err != nil {
 		t.Error(err)
 	}
 	if n, m := d.drained.Load(), atOnce.drained.Load(); n != 1 || m != 1 {
@@ -227,7 +228,7 @@ func TestShutdownContextEnds(t *testing.T) {
 	draining := make(chan struct{})
 	d := newDrainer(t, func(c *rondo.Conn) { close(draining) })
 	c := e.connect(d)
-	await(t, d.made)
+	rig.Await(t, d.made)
 	worked := make(chan error, 1)
 	if err := e.Run(func(ctx context.Context) { <-ctx.Done(); worked <- context.Cause(ctx) }); err != nil {
 		t.Fatal(err)
@@ -236,9 +237,9 @@ func TestShutdownContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- e.Shutdown(ctx) }()
-	await(t, draining)
+	rig.Await(t, draining)
 	cancel(cause)
-	if err := await(t, done); err != cause { //nolint:errorlint // the cause itself is what is promised
+	if err := rig.Await(t, done); err != cause { //nolint:errorlint // the cause itself is what is promised
 		t.Errorf("Shutdown has returned %v", err)
 	}
 	select {
@@ -252,7 +253,7 @@ func TestShutdownContextEnds(t *testing.T) {
 	if n := d.drained.Load(); n != 1 {
 		t.Errorf("Drain was called %d times", n)
 	}
-	if err := await(t, worked); !errors.Is(err, rondo.ErrEngineClosed) {
+	if err := rig.Await(t, worked); !errors.Is(err, rondo.ErrEngineClosed) {
 		t.Errorf("the work's context has ended with %v", err)
 	}
 	if _, err := io.ReadAll(c); err == nil {
@@ -265,13 +266,13 @@ func TestCloseAborts(t *testing.T) {
 	d, r := newDrainer(t, func(*rondo.Conn) {}), newRecorder(t)
 	e.connect(d)
 	c := e.connect(r)
-	await(t, d.made)
-	await(t, r.made)
+	rig.Await(t, d.made)
+	rig.Await(t, r.made)
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
 	for _, lost := range []chan error{d.lost, r.lost} {
-		if err := await(t, lost); !errors.Is(err, rondo.ErrEngineClosed) {
+		if err := rig.Await(t, lost); !errors.Is(err, rondo.ErrEngineClosed) {
 			t.Errorf("lost with %v", err)
 		}
 	}
@@ -294,7 +295,7 @@ func TestShutdownDrainPanics(t *testing.T) {
 					c.Close()
 				})
 				e.connect(d)
-				await(t, d.made)
+				rig.Await(t, d.made)
 				ds = append(ds, d)
 			}
 			if close {
@@ -305,11 +306,11 @@ func TestShutdownDrainPanics(t *testing.T) {
 				t.Error(err)
 			}
 			for i, d := range ds {
-				if err := await(t, d.lost); !close && (err != nil) != (i == 1) {
+				if err := rig.Await(t, d.lost); !close && (err != nil) != (i == 1) {
 					t.Errorf("connection %d was lost with %v", i, err)
 				}
 			}
-			e.log.discard("callback")
+			e.Log.Discard("callback")
 		}
 	}
 }
@@ -329,7 +330,7 @@ func TestShutdownWaitsForWork(t *testing.T) {
 		}
 	}
 	result := make(chan int, 1)
-	on(t, e.Loop(), func() {
+	rig.On(t, e.Loop(), func() {
 		rondo.Run(e.Loops()[0], func(context.Context) (int, error) { return 7, nil }).OnDone(func(n int, err error) { result <- n })
 	})
 	done := e.shutdown(t.Context())
@@ -342,13 +343,13 @@ func TestShutdownWaitsForWork(t *testing.T) {
 		t.Errorf("while work goes on there may be more: %v", err)
 	}
 	close(release)
-	if err := await(t, done); err != nil {
+	if err := rig.Await(t, done); err != nil {
 		t.Error(err)
 	}
 	if n := finished.Load(); n != 4 {
 		t.Errorf("%d of 4 functions have finished", n)
 	}
-	if n := await(t, result); n != 7 {
+	if n := rig.Await(t, result); n != 7 {
 		t.Errorf("the result is %d", n)
 	}
 }
@@ -359,7 +360,7 @@ func TestShutdownCountsShortWork(t *testing.T) {
 		e := newTestEngine(t, rondo.Config{})
 		d := newDrainer(t, func(*rondo.Conn) {})
 		c := e.connect(d)
-		await(t, d.made)
+		rig.Await(t, d.made)
 		done := e.shutdown(t.Context())
 		for range 50 {
 			if err := e.Run(func(context.Context) {}); err != nil {
@@ -372,10 +373,10 @@ func TestShutdownCountsShortWork(t *testing.T) {
 		default:
 		}
 		c.Close()
-		if err := await(t, done); err != nil {
+		if err := rig.Await(t, done); err != nil {
 			t.Error(err)
 		}
-		if err := await(t, d.lost); !errors.Is(err, io.EOF) {
+		if err := rig.Await(t, d.lost); !errors.Is(err, io.EOF) {
 			t.Fatalf("lost with %v", err)
 		}
 	}
@@ -385,7 +386,7 @@ func TestShutdownConcurrent(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Loops: 2})
 	d := newDrainer(t, func(*rondo.Conn) {})
 	e.connect(d)
-	await(t, d.made)
+	rig.Await(t, d.made)
 	patient := e.shutdown(t.Context())
 	cause := errors.New("no more patience")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -399,10 +400,10 @@ func TestShutdownConcurrent(t *testing.T) {
 		})
 	}
 	hurried.Wait()
-	if err := await(t, patient); err != nil {
+	if err := rig.Await(t, patient); err != nil {
 		t.Errorf("whose context has not ended gets %v", err)
 	}
-	if err := await(t, d.lost); !errors.Is(err, rondo.ErrEngineClosed) {
+	if err := rig.Await(t, d.lost); !errors.Is(err, rondo.ErrEngineClosed) {
 		t.Errorf("lost with %v", err)
 	}
 }
@@ -410,7 +411,7 @@ func TestShutdownConcurrent(t *testing.T) {
 func TestShutdownOnLoop(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Loops: 2})
 	for _, l := range e.Loops() {
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			if err := e.Shutdown(t.Context()); err != rondo.ErrOnLoop { //nolint:errorlint // documented to be bare
 				t.Errorf("Shutdown on a loop: %v", err)
 			}
@@ -419,7 +420,7 @@ func TestShutdownOnLoop(t *testing.T) {
 			}
 		})
 	}
-	roundTrip(t, dialPeer(t, e.serve(newEcho)), "it did nothing")
+	roundTrip(t, rig.Dial(t, e.serve(newEcho)), "it did nothing")
 }
 
 func TestAfterShutdown(t *testing.T) {
@@ -428,11 +429,11 @@ func TestAfterShutdown(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Loops: 2})
 	r := newRecorder(t)
 	c := e.connect(r)
-	h := await(t, r.made).Handle()
+	h := rig.Await(t, r.made).Handle()
 	l := h.Loop()
 	done := rondo.NewPromise[int](l)
 	done.Resolve(7)
-	result(t, done.Future())
+	rig.Result(t, done.Future())
 	pending := rondo.NewPromise[int](l)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
@@ -489,7 +490,7 @@ func TestShutdownOfEndlessSender(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	r := newRecorder(t)
 	peer := e.connect(r)
-	await(t, r.made)
+	rig.Await(t, r.made)
 	go func() {
 		for piece := make([]byte, 64<<10); ; {
 			if _, err := peer.Write(piece); err != nil {
@@ -500,7 +501,7 @@ func TestShutdownOfEndlessSender(t *testing.T) {
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := await(t, r.lost); err != nil {
+	if err := rig.Await(t, r.lost); err != nil {
 		t.Errorf("lost with %v", err)
 	}
 }
@@ -512,7 +513,7 @@ func TestSetProtocolInDrain(t *testing.T) {
 	second.begun = true
 	first := newDrainer(t, func(c *rondo.Conn) { c.SetProtocol(second) })
 	e.connect(first)
-	await(t, first.made)
+	rig.Await(t, first.made)
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -525,7 +526,7 @@ func TestDone(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Loops: 2})
 	r := newRecorder(t)
 	e.connect(r)
-	await(t, r.made)
+	rig.Await(t, r.made)
 	if n := e.Conns(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
@@ -537,7 +538,7 @@ func TestDone(t *testing.T) {
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	await(t, e.Done())
+	rig.Await(t, e.Done())
 	if n := e.Conns(); n != 0 {
 		t.Errorf("%d connections after the end", n)
 	}

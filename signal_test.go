@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // raise sends a signal to the process itself.
@@ -37,7 +38,7 @@ func TestOnSignal(t *testing.T) {
 	heard := make([]chan os.Signal, 2)
 	for i, l := range e.Loops() {
 		heard[i] = make(chan os.Signal, 16)
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			l.OnSignal(syscall.SIGUSR1, func(sig os.Signal) { heard[i] <- sig })
 			l.OnSignal(syscall.SIGUSR2, func(sig os.Signal) { heard[i] <- sig })
 		})
@@ -45,7 +46,7 @@ func TestOnSignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR2, syscall.SIGUSR1} {
 		raise(t, sig)
 		for i := range heard {
-			if got := await(t, heard[i]); got != sig {
+			if got := rig.Await(t, heard[i]); got != sig {
 				t.Errorf("loop %d heard %v, want %v", i, got, sig)
 			}
 		}
@@ -65,7 +66,7 @@ func TestOnSignalRemove(t *testing.T) {
 		calls = nil
 	}
 	var removeLast func()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		removeFirst = l.OnSignal(syscall.SIGUSR1, func(os.Signal) {
 			calls = append(calls, "first")
 			if len(others) > 1 {
@@ -79,26 +80,26 @@ func TestOnSignalRemove(t *testing.T) {
 		removeLast = l.OnSignal(syscall.SIGUSR1, last)
 	})
 	raise(t, syscall.SIGUSR1)
-	if got := await(t, turn); !slices.Equal(got, []string{"first", "second"}) {
+	if got := rig.Await(t, turn); !slices.Equal(got, []string{"first", "second"}) {
 		t.Errorf("called %v", got)
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		removeLast()
 		removeLast = l.OnSignal(syscall.SIGUSR1, last) // it is the last again
 	})
 	// The loop may hear of it before the channel does.
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		raise(t, syscall.SIGUSR1)
 		for len(others) < 2 {
 			runtime.Gosched()
 		}
 	})
-	if got := await(t, turn); !slices.Equal(got, []string{"first"}) {
+	if got := rig.Await(t, turn); !slices.Equal(got, []string{"first"}) {
 		t.Errorf("called %v when the second was removed by the first", got)
 	}
 	raise(t, syscall.SIGUSR1)
-	await(t, turn) // without what was registered behind the last
-	on(t, l, func() {
+	rig.Await(t, turn) // without what was registered behind the last
+	rig.On(t, l, func() {
 		if !slices.Equal(calls, []string{"new"}) {
 			t.Errorf("called %v after the last", calls)
 		}
@@ -112,11 +113,11 @@ func TestOnSignalBurst(t *testing.T) {
 	l := e.Loop()
 	const many = 1000
 	burst, other := make(chan struct{}, 2*many), make(chan struct{}, 2*many)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		l.OnSignal(syscall.SIGWINCH, func(os.Signal) { burst <- struct{}{} })
 		l.OnSignal(syscall.SIGUSR2, func(os.Signal) { other <- struct{}{} })
 	})
-	on(t, l, func() { // the loop does not hear anything meanwhile
+	rig.On(t, l, func() { // the loop does not hear anything meanwhile
 		for i := range many {
 			raise(t, syscall.SIGWINCH)
 			if i == many/2 {
@@ -124,8 +125,8 @@ func TestOnSignalBurst(t *testing.T) {
 			}
 		}
 	})
-	await(t, burst)
-	await(t, other)
+	rig.Await(t, burst)
+	rig.Await(t, other)
 	if n := len(burst) + 1; n > many {
 		t.Errorf("%d calls for %d signals", n, many)
 	}
@@ -138,14 +139,14 @@ func TestOnSignalOthers(t *testing.T) {
 	heard := make(chan os.Signal, 16)
 	others := guardSignals(t, syscall.SIGUSR2)
 	var remove func()
-	on(t, l, func() { remove = l.OnSignal(syscall.SIGUSR2, func(sig os.Signal) { heard <- sig }) })
+	rig.On(t, l, func() { remove = l.OnSignal(syscall.SIGUSR2, func(sig os.Signal) { heard <- sig }) })
 	raise(t, syscall.SIGUSR2)
-	await(t, heard)
-	await(t, others)
-	on(t, l, func() { remove() })
+	rig.Await(t, heard)
+	rig.Await(t, others)
+	rig.On(t, l, func() { remove() })
 	raise(t, syscall.SIGUSR2)
-	await(t, others)
-	on(t, l, func() {})
+	rig.Await(t, others)
+	rig.On(t, l, func() {})
 	if len(heard) > 0 {
 		t.Errorf("%d calls of functions that were removed", len(heard))
 	}
@@ -158,19 +159,19 @@ func TestOnSignalRestores(t *testing.T) {
 		l := e.Loop()
 		heard := make(chan os.Signal, 16)
 		var removes []func()
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			for range 2 {
 				removes = append(removes, l.OnSignal(syscall.SIGTERM, func(sig os.Signal) { heard <- sig }))
 			}
 		})
 		raise(t, syscall.SIGTERM)
-		await(t, heard)
-		await(t, heard)
-		on(t, l, func() { removes[0]() })
+		rig.Await(t, heard)
+		rig.Await(t, heard)
+		rig.On(t, l, func() { removes[0]() })
 		raise(t, syscall.SIGTERM)
-		await(t, heard)
+		rig.Await(t, heard)
 		fmt.Println("heard")
-		on(t, l, func() { removes[1]() })
+		rig.On(t, l, func() { removes[1]() })
 		raise(t, syscall.SIGTERM)
 		select {}
 	}
@@ -188,14 +189,14 @@ func TestOnSignalPanics(t *testing.T) {
 	for _, how := range []func(){func() { panic("not now") }, runtime.Goexit} {
 		e := newTestEngine(t, rondo.Config{})
 		heard := make(chan os.Signal, 1)
-		on(t, e.Loop(), func() {
+		rig.On(t, e.Loop(), func() {
 			e.Loop().OnSignal(syscall.SIGUSR1, func(os.Signal) { how() })
 			e.Loop().OnSignal(syscall.SIGUSR1, func(sig os.Signal) { heard <- sig })
 		})
 		for range 2 {
 			raise(t, syscall.SIGUSR1)
-			await(t, heard)
-			e.log.await(t, "callback")
+			rig.Await(t, heard)
+			e.Log.Await(t, "callback")
 		}
 		e.Close() // or it would hear those of the next
 	}
@@ -211,7 +212,7 @@ func TestOnSignalEnd(t *testing.T) {
 		var remove func()
 		ended := make(chan struct{})
 		for _, l := range e.Loops() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				remove = l.OnSignal(syscall.SIGUSR1, func(sig os.Signal) { heard <- sig })
 				l.OnEnd(func() {
 					l.OnSignal(syscall.SIGUSR1, func(sig os.Signal) { heard <- sig })() // too late
@@ -221,24 +222,24 @@ func TestOnSignalEnd(t *testing.T) {
 		if graceful {
 			d := newDrainer(t, func(*rondo.Conn) { close(ended) })
 			c := e.connect(d)
-			await(t, d.made)
+			rig.Await(t, d.made)
 			done := make(chan error, 1)
 			go func() { done <- e.Shutdown(t.Context()) }()
-			await(t, ended)
+			rig.Await(t, ended)
 			raise(t, syscall.SIGUSR1) // while the engine shuts down
 			for range e.Loops() {
-				await(t, heard)
+				rig.Await(t, heard)
 			}
-			await(t, others)
+			rig.Await(t, others)
 			c.Close()
-			if err := await(t, done); err != nil {
+			if err := rig.Await(t, done); err != nil {
 				t.Error(err)
 			}
 		} else if err := e.Close(); err != nil {
 			t.Error(err)
 		}
 		raise(t, syscall.SIGUSR1)
-		await(t, others)
+		rig.Await(t, others)
 		remove()
 		e.Loop().OnSignal(syscall.SIGUSR1, func(sig os.Signal) { heard <- sig })()
 		if len(heard) > 0 {

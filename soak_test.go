@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // heap is how many bytes are in use when the garbage is collected.
@@ -74,7 +75,7 @@ func TestSoak(t *testing.T) {
 		group.Wait()
 		open.Wait()
 		for _, l := range e.Loops() {
-			on(t, l, func() {}) // behind the turn that told of the last end
+			rig.On(t, l, func() {}) // behind the turn that told of the last end
 		}
 	}
 	storm(1000) // what is kept for the next is made now
@@ -147,7 +148,7 @@ func TestSoakNetConn(t *testing.T) {
 						return
 					}
 					text := fmt.Sprint("hello ", i)
-					_ = c.SetDeadline(time.Now().Add(patience))
+					_ = c.SetDeadline(time.Now().Add(rig.Patience))
 					_, _ = io.WriteString(c, text)
 					got := make([]byte, len(text))
 					if _, err := io.ReadFull(c, got); err != nil || string(got) != text {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // BenchmarkRelay compares the two ways to pass on what one connection receives to another: by SpliceTo, and by copying with
@@ -30,7 +31,7 @@ func BenchmarkRelay(b *testing.B) {
 func relay(b *testing.B, network string, size int, stream, kernel bool) {
 	e := newTestEngine(b, rondo.Config{})
 	s := newSplicer(b, e, network)
-	on(b, s.loop, func() {
+	rig.On(b, s.loop, func() {
 		runtime.LockOSThread()
 		if kernel {
 			s.begin()
@@ -66,13 +67,13 @@ func relay(b *testing.B, network string, size int, stream, kernel bool) {
 	used := threadTime(b, s.loop) - before
 	b.ReportMetric(float64(used)/1e3*(1<<20)/float64(b.N)/float64(size), "loop-µs/MiB")
 	b.ReportMetric(float64(used)/float64(b.N), "loop-ns/op")
-	on(b, s.loop, runtime.UnlockOSThread)
+	rig.On(b, s.loop, runtime.UnlockOSThread)
 }
 
 // threadTime is the processor time, in nanoseconds, that the loop's thread has used.
 func threadTime(b *testing.B, l *rondo.Loop) (ns int64) {
 	const thread = 1 // RUSAGE_THREAD
-	on(b, l, func() {
+	rig.On(b, l, func() {
 		var u syscall.Rusage
 		if err := syscall.Getrusage(thread, &u); err != nil {
 			b.Error(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // Either connection ends in the middle: done hears of it, and the other one goes on.
@@ -32,7 +33,7 @@ func TestSpliceLost(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e := newTestEngine(t, rondo.Config{})
 			s := newSplicer(t, e, "tcp")
-			on(t, s.loop, func() {
+			rig.On(t, s.loop, func() {
 				s.from.onLost = func(*rondo.Conn, error) {
 					if len(s.done) == 0 {
 						t.Error("ConnectionLost came before done")
@@ -41,30 +42,30 @@ func TestSpliceLost(t *testing.T) {
 				s.to.onLost = s.from.onLost
 				s.begin()
 			})
-			send(t, s.in, "through")
-			expect(t, s.out, "through")
+			rig.Send(t, s.in, "through")
+			rig.Expect(t, s.out, "through")
 			test.end(s)
 			lost, other, peer := s.from, s.dst, s.out
 			if test.dst {
 				lost, other, peer = s.to, s.src, s.in
 			}
-			await(t, lost.lost)
-			got := await(t, s.done)
+			rig.Await(t, lost.lost)
+			got := rig.Await(t, s.done)
 			if got.n != 7 || !errors.Is(got.err, test.is) && !(errors.Is(test.is, syscall.ECONNRESET) && errors.Is(got.err, syscall.EPIPE)) {
 				t.Errorf("done was told %v", got)
 			}
-			on(t, s.loop, func() {
+			rig.On(t, s.loop, func() {
 				s.from.onLost, s.to.onLost = nil, nil
 				_, _ = other.Write([]byte("still here"))
 			})
-			expect(t, peer, "still here")
+			rig.Expect(t, peer, "still here")
 			if test.dst { // what comes now is the protocol's
 				arrived := make(chan string, 1)
-				on(t, s.loop, func() {
+				rig.On(t, s.loop, func() {
 					s.from.onData = func(_ *rondo.Conn, p []byte) int { arrived <- string(p); return len(p) }
 				})
-				send(t, s.in, "hello")
-				if p := await(t, arrived); p != "hello" {
+				rig.Send(t, s.in, "hello")
+				if p := rig.Await(t, arrived); p != "hello" {
 					t.Errorf("received %q", p)
 				}
 			}
@@ -78,20 +79,20 @@ func TestSpliceLostFull(t *testing.T) {
 	s := newSplicer(t, e, "tcp")
 	s.start(t)
 	s.fill(t, make([]byte, 64<<20))
-	on(t, s.loop, s.dst.Abort)
-	if got := await(t, s.done); !errors.Is(got.err, rondo.ErrAborted) {
+	rig.On(t, s.loop, s.dst.Abort)
+	if got := rig.Await(t, s.done); !errors.Is(got.err, rondo.ErrAborted) {
 		t.Errorf("done was told %v", got)
 	}
 	s = newSplicer(t, e, "tcp")
 	s.start(t)
-	send(t, s.in, "mine")
+	rig.Send(t, s.in, "mine")
 	closeWrite(t, s.in)
-	if got := await(t, s.done); got != (spliced{4, nil}) {
+	if got := rig.Await(t, s.done); got != (spliced{4, nil}) {
 		t.Errorf("done was told %v", got)
 	}
-	on(t, s.loop, func() { _ = s.dst.Close() })
-	if got := rest(t, s.out); string(got) != "mine" {
-		t.Errorf("read %s", short(got))
+	rig.On(t, s.loop, func() { _ = s.dst.Close() })
+	if got := rig.Rest(t, s.out); string(got) != "mine" {
+		t.Errorf("read %s", rig.Short(got))
 	}
 }
 
@@ -107,27 +108,27 @@ func hardReset(t testing.TB, c net.Conn) {
 func TestSplicePause(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	s := newSplicer(t, e, "tcp")
-	on(t, s.loop, func() {
+	rig.On(t, s.loop, func() {
 		s.src.PauseReading()
 		s.begin()
 	})
-	send(t, s.in, "later")
+	rig.Send(t, s.in, "later")
 	for range 20 {
-		on(t, s.loop, func() {
+		rig.On(t, s.loop, func() {
 			if n := s.splice.Moved(); n != 0 {
 				t.Errorf("%d bytes were moved", n)
 			}
 		})
 	}
-	on(t, s.loop, s.src.ResumeReading)
-	expect(t, s.out, "later")
+	rig.On(t, s.loop, s.src.ResumeReading)
+	rig.Expect(t, s.out, "later")
 }
 
 // A connection can be spliced to itself: an echo.
 func TestSpliceToItself(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	s := newSplicer(t, e, "tcp")
-	on(t, s.loop, func() {
+	rig.On(t, s.loop, func() {
 		s.dst = s.src
 		s.begin()
 	})
@@ -140,7 +141,7 @@ func TestSpliceToItself(t *testing.T) {
 	if n, err := io.ReadFull(s.in, got); err != nil || !bytes.Equal(got, data) {
 		t.Fatalf("%d bytes of %d, or others (%v)", n, len(data), err)
 	}
-	if got := await(t, s.done); got != (spliced{int64(len(data)), nil}) {
+	if got := rig.Await(t, s.done); got != (spliced{int64(len(data)), nil}) {
 		t.Errorf("done was told %v", got)
 	}
 }
@@ -155,15 +156,15 @@ func TestSpliceUrgentData(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		send(t, s.in, "before ")
+		rig.Send(t, s.in, "before ")
 		if err := raw.Control(func(fd uintptr) { err = syscall.Sendto(int(fd), []byte("!"), syscall.MSG_OOB, nil) }); err != nil {
 			t.Fatal(err)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		send(t, s.in, "behind ")
-		expect(t, s.out, "before behind ")
+		rig.Send(t, s.in, "behind ")
+		rig.Expect(t, s.out, "before behind ")
 	}
 }
 
@@ -178,7 +179,7 @@ func TestSpliceRefused(t *testing.T) {
 			t.Errorf("%v, want %v", err, want)
 		}
 	}
-	on(t, s.src.Loop(), func() {
+	rig.On(t, s.src.Loop(), func() {
 		for _, c := range []*rondo.Conn{s.dst, other.src, other.dst} {
 			if c.Loop() != s.src.Loop() {
 				refused(rondo.ErrNoSplice, s.src, c)
@@ -188,7 +189,7 @@ func TestSpliceRefused(t *testing.T) {
 	one := newTestEngine(t, rondo.Config{})
 	s, other = newSplicer(t, one, "tcp"), newSplicer(t, one, "tcp")
 	s.start(t)
-	on(t, s.loop, func() {
+	rig.On(t, s.loop, func() {
 		refused(rondo.ErrNoSplice, other.src, s.dst)
 		if _, err := s.src.SpliceTo(other.dst, fail); err == nil || errors.Is(err, rondo.ErrNoSplice) {
 			t.Errorf("spliced twice: %v", err)
@@ -200,7 +201,7 @@ func TestSpliceRefused(t *testing.T) {
 	})
 	seam := newEngineOver(t, rondo.Config{}, func(p poller.Poller) poller.Poller { return &gate{Poller: p} })
 	s = newSplicer(t, seam, "tcp")
-	on(t, s.loop, func() { refused(rondo.ErrNoSplice, s.src, s.dst) })
+	rig.On(t, s.loop, func() { refused(rondo.ErrNoSplice, s.src, s.dst) })
 }
 
 // pipeless is a poller that runs out of descriptors for pipes when told so, and counts those that it opens.
@@ -228,7 +229,7 @@ func TestSpliceOutOfDescriptors(t *testing.T) {
 	})
 	s := newSplicer(t, e, "tcp")
 	p.out.Store(true)
-	on(t, s.loop, func() {
+	rig.On(t, s.loop, func() {
 		if _, err := s.src.SpliceTo(s.dst, nil); !errors.Is(err, rondo.ErrNoSplice) || !errors.Is(err, syscall.EMFILE) {
 			t.Errorf("SpliceTo: %v", err)
 		}
@@ -237,7 +238,7 @@ func TestSpliceOutOfDescriptors(t *testing.T) {
 	// One splice keeps the loop's only pipe full; the other then finds none.
 	full := newSplicer(t, e, "tcp")
 	full.start(t)
-	on(t, s.loop, func() {
+	rig.On(t, s.loop, func() {
 		s.from.onData = func(_ *rondo.Conn, b []byte) int { _, _ = s.dst.Write(b); return len(b) }
 		s.begin()
 	})
@@ -249,7 +250,7 @@ func TestSpliceOutOfDescriptors(t *testing.T) {
 	if n, err := io.ReadFull(s.out, got); err != nil || !bytes.Equal(got, data) {
 		t.Fatalf("%d bytes of %d, or others (%v)", n, len(data), err)
 	}
-	if got := await(t, s.done); got.n != 0 || !errors.Is(got.err, rondo.ErrNoSplice) || !errors.Is(got.err, syscall.EMFILE) {
+	if got := rig.Await(t, s.done); got.n != 0 || !errors.Is(got.err, rondo.ErrNoSplice) || !errors.Is(got.err, syscall.EMFILE) {
 		t.Errorf("done was told %v", got)
 	}
 	if n := p.opened.Load(); n != 1 {
@@ -275,10 +276,10 @@ func TestSpliceLeavesNothing(t *testing.T) {
 			before := openDescriptors(t)
 			for _, s := range all {
 				s.start(t)
-				send(t, s.in, "through")
-				expect(t, s.out, "through")
+				rig.Send(t, s.in, "through")
+				rig.Expect(t, s.out, "through")
 			}
-			on(t, e.Loop(), func() {})
+			rig.On(t, e.Loop(), func() {})
 			if n := openDescriptors(t) - before; n > 2 {
 				t.Errorf("%d descriptors more for idle splices", n)
 			}
@@ -296,7 +297,7 @@ func TestSpliceLeavesNothing(t *testing.T) {
 				t.Error(err)
 			}
 			for _, s := range all {
-				if got := await(t, s.done); !errors.Is(got.err, rondo.ErrEngineClosed) {
+				if got := rig.Await(t, s.done); !errors.Is(got.err, rondo.ErrEngineClosed) {
 					t.Errorf("done was told %v", got)
 				}
 				s.in.Close()
@@ -317,7 +318,7 @@ func TestSpliceShutdown(t *testing.T) {
 		ends := make(chan spliced, 2)
 		told := func(n int64, err error) { ends <- spliced{n, err} }
 		held := make(chan struct{})
-		on(t, s.loop, func() {
+		rig.On(t, s.loop, func() {
 			for _, way := range [2][2]*rondo.Conn{{s.src, s.dst}, {s.dst, s.src}} {
 				if _, err := way[0].SpliceTo(way[1], told); err != nil {
 					t.Error(err)
@@ -339,17 +340,17 @@ func TestSpliceShutdown(t *testing.T) {
 			runtime.Gosched()
 		}
 		close(held)
-		if got := rest(t, s.out); !bytes.Equal(got, data[0]) {
+		if got := rig.Rest(t, s.out); !bytes.Equal(got, data[0]) {
 			t.Errorf("%d bytes of %d arrived", len(got), size)
 		}
-		if got := rest(t, s.in); !bytes.Equal(got, data[1]) {
+		if got := rig.Rest(t, s.in); !bytes.Equal(got, data[1]) {
 			t.Errorf("%d bytes of %d came back", len(got), size+1)
 		}
-		if err := await(t, done); err != nil {
+		if err := rig.Await(t, done); err != nil {
 			t.Error(err)
 		}
 		for range 2 {
-			if got := await(t, ends); !errors.Is(got.err, rondo.ErrEngineClosed) || got.n < size {
+			if got := rig.Await(t, ends); !errors.Is(got.err, rondo.ErrEngineClosed) || got.n < size {
 				t.Errorf("done was told %v", got)
 			}
 		}
@@ -360,19 +361,19 @@ func TestSpliceShutdown(t *testing.T) {
 func TestSpliceDonePanics(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	s := newSplicer(t, e, "tcp")
-	on(t, s.loop, func() {
+	rig.On(t, s.loop, func() {
 		if _, err := s.src.SpliceTo(s.dst, func(int64, error) { panic("not now") }); err != nil {
 			t.Error(err)
 		}
 	})
-	send(t, s.in, "x")
+	rig.Send(t, s.in, "x")
 	closeWrite(t, s.in)
-	expect(t, s.out, "x")
+	rig.Expect(t, s.out, "x")
 	var p *rondo.PanicError
-	if err := await(t, s.from.lost); !errors.As(err, &p) {
+	if err := rig.Await(t, s.from.lost); !errors.As(err, &p) {
 		t.Errorf("lost with %v", err)
 	}
-	e.log.await(t, "not now")
-	on(t, s.loop, func() { _, _ = s.dst.Write([]byte("y")) })
-	expect(t, s.out, "y")
+	e.Log.Await(t, "not now")
+	rig.On(t, s.loop, func() { _, _ = s.dst.Write([]byte("y")) })
+	rig.Expect(t, s.out, "y")
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // spliced is what done was told.
@@ -50,7 +51,7 @@ func (s *splicer) connectOver(t testing.TB, network string, p rondo.Protocol, r 
 	t.Helper()
 	if network == "tcp" {
 		peer := s.connect(p)
-		return await(t, r.made), peer
+		return rig.Await(t, r.made), peer
 	}
 	path := filepath.Join(t.TempDir(), "s")
 	ln, err := s.Listen("unix", path, func() rondo.Protocol { return p })
@@ -62,10 +63,10 @@ func (s *splicer) connectOver(t testing.TB, network string, p rondo.Protocol, r 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { peer.Close() })
-	if err := peer.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := peer.SetDeadline(time.Now().Add(rig.Patience)); err != nil {
 		t.Fatal(err)
 	}
-	c := await(t, r.made)
+	c := rig.Await(t, r.made)
 	ln.Close()
 	return c, peer
 }
@@ -88,7 +89,7 @@ func (s *splicer) begin() {
 
 func (s *splicer) start(t testing.TB) {
 	t.Helper()
-	on(t, s.loop, s.begin)
+	rig.On(t, s.loop, s.begin)
 }
 
 // fill sends data until nobody takes any more and the pipe holds some of it, and returns how much was taken.
@@ -103,12 +104,12 @@ func (s *splicer) fill(t testing.TB, data []byte) (sent int) {
 		if !isTimeout(err) {
 			t.Fatalf("%d bytes were taken of a writer whose reader does not read (%v)", sent, err)
 		}
-		on(t, s.loop, func() { held = rondo.Held(s.splice) })
+		rig.On(t, s.loop, func() { held = rondo.Held(s.splice) })
 		if n == 0 && held > 0 {
 			break
 		}
 	}
-	if err := s.in.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.in.SetWriteDeadline(time.Now().Add(rig.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	return sent
@@ -142,7 +143,7 @@ func TestSpliceBothWays(t *testing.T) {
 		s := newSplicer(t, e, network)
 		data := [2][]byte{random(8 << 20), random(5 << 20)}
 		var ends [2]chan spliced
-		on(t, s.loop, func() {
+		rig.On(t, s.loop, func() {
 			for i, way := range [2][2]*rondo.Conn{{s.src, s.dst}, {s.dst, s.src}} {
 				ends[i] = make(chan spliced, 1)
 				if _, err := way[0].SpliceTo(way[1], func(n int64, err error) {
@@ -175,7 +176,7 @@ func TestSpliceBothWays(t *testing.T) {
 		}
 		all.Wait()
 		for i := range ends {
-			if got := await(t, ends[i]); got != (spliced{int64(len(data[i])), nil}) {
+			if got := rig.Await(t, ends[i]); got != (spliced{int64(len(data[i])), nil}) {
 				t.Errorf("way %d: done was told %v", i, got)
 			}
 		}
@@ -193,7 +194,7 @@ func TestSpliceSlowReader(t *testing.T) {
 		s.start(t)
 		data := random(64 << 20)
 		sent := s.fill(t, data)
-		on(t, s.loop, func() {
+		rig.On(t, s.loop, func() {
 			if n := s.dst.Buffered(); n > 0 {
 				t.Errorf("%d bytes are buffered here", n)
 			}
@@ -207,7 +208,7 @@ func TestSpliceSlowReader(t *testing.T) {
 		if n, err := io.ReadFull(s.out, got); err != nil || !bytes.Equal(got, data) {
 			t.Fatalf("%d bytes of %d, or others (%v)", n, len(data), err)
 		}
-		if got := await(t, s.done); got != (spliced{int64(len(data)), nil}) {
+		if got := rig.Await(t, s.done); got != (spliced{int64(len(data)), nil}) {
 			t.Errorf("done was told %v", got)
 		}
 	})
@@ -225,37 +226,37 @@ func TestSpliceEOF(t *testing.T) {
 			e := newTestEngine(t, rondo.Config{})
 			s := newSplicer(t, e, network)
 			told := make(chan bool, 1)
-			on(t, s.loop, func() {
+			rig.On(t, s.loop, func() {
 				s.from.onEOF = func(*rondo.Conn) { told <- len(s.done) == 1 }
 				if !receiver {
 					s.src.SetProtocol(s.from)
 				}
-				send(t, s.in, "the last")
+				rig.Send(t, s.in, "the last")
 				closeWrite(t, s.in)
 				s.begin()
 			})
-			expect(t, s.out, "the last")
-			if receiver && !await(t, told) {
+			rig.Expect(t, s.out, "the last")
+			if receiver && !rig.Await(t, told) {
 				t.Error("EOFReceived came before done")
 			}
-			if got := await(t, s.done); got != (spliced{8, nil}) {
+			if got := rig.Await(t, s.done); got != (spliced{8, nil}) {
 				t.Errorf("done was told %v", got)
 			}
-			on(t, s.loop, func() { // neither is closed, and the way back is open
+			rig.On(t, s.loop, func() { // neither is closed, and the way back is open
 				_, _ = s.src.Write([]byte("back"))
 				_, _ = s.dst.Write([]byte("forth"))
 				if s.src.LocalAddr() == nil {
 					t.Error("src has ended")
 				}
 			})
-			expect(t, s.in, "back")
-			expect(t, s.out, "forth")
-			on(t, s.loop, func() {
+			rig.Expect(t, s.in, "back")
+			rig.Expect(t, s.out, "forth")
+			rig.On(t, s.loop, func() {
 				_ = s.src.Close()
 				_ = s.dst.CloseWrite()
 			})
-			rest(t, s.out)
-			if err := await(t, s.from.lost); err != nil {
+			rig.Rest(t, s.out)
+			if err := rig.Await(t, s.from.lost); err != nil {
 				t.Error(err)
 			}
 		}
@@ -266,20 +267,20 @@ func TestSpliceEOF(t *testing.T) {
 func TestSpliceAfterEOF(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	s := newSplicer(t, e, "tcp")
-	on(t, s.loop, func() {
+	rig.On(t, s.loop, func() {
 		s.from.onData = func(*rondo.Conn, []byte) int { return 0 }
 		s.from.onEOF = func(*rondo.Conn) {
 			s.from.onEOF = func(*rondo.Conn) { t.Error("told twice") }
 			s.begin()
 		}
 	})
-	send(t, s.in, "all")
+	rig.Send(t, s.in, "all")
 	closeWrite(t, s.in)
-	expect(t, s.out, "all")
-	if got := await(t, s.done); got != (spliced{3, nil}) {
+	rig.Expect(t, s.out, "all")
+	if got := rig.Await(t, s.done); got != (spliced{3, nil}) {
 		t.Errorf("done was told %v", got)
 	}
-	on(t, s.loop, func() {})
+	rig.On(t, s.loop, func() {})
 }
 
 // What dst was given before goes out first, then what c's protocol has left, then what comes.
@@ -291,7 +292,7 @@ func TestSpliceOrder(t *testing.T) {
 			// More than the kernel takes, so that it waits here.
 			first, header, body := random(12<<20), "header", random(1<<20)
 			left := make(chan struct{})
-			on(t, s.loop, func() {
+			rig.On(t, s.loop, func() {
 				s.from.onData = func(_ *rondo.Conn, p []byte) int {
 					if len(p) < len(header)+4 {
 						return 0
@@ -306,8 +307,8 @@ func TestSpliceOrder(t *testing.T) {
 					return len(header)
 				}
 			})
-			send(t, s.in, header+"left")
-			await(t, left)
+			rig.Send(t, s.in, header+"left")
+			rig.Await(t, left)
 			if !within {
 				s.start(t)
 			}
@@ -320,7 +321,7 @@ func TestSpliceOrder(t *testing.T) {
 			if n, err := io.ReadFull(s.out, got); err != nil || !bytes.Equal(got, want) {
 				t.Fatalf("%d bytes of %d, or others (%v)", n, len(want), err)
 			}
-			if got := await(t, s.done); got != (spliced{4 + 1<<20, nil}) {
+			if got := rig.Await(t, s.done); got != (spliced{4 + 1<<20, nil}) {
 				t.Errorf("done was told %v", got)
 			}
 		}
@@ -335,7 +336,7 @@ func TestSpliceStop(t *testing.T) {
 			s := newSplicer(t, e, network)
 			var later []byte
 			ended := make(chan struct{})
-			on(t, s.loop, func() {
+			rig.On(t, s.loop, func() {
 				s.from.onData = func(_ *rondo.Conn, p []byte) int { later = append(later, p...); return len(p) }
 				s.from.onEOF = func(*rondo.Conn) { close(ended) }
 				s.begin()
@@ -343,7 +344,7 @@ func TestSpliceStop(t *testing.T) {
 			data := random(64 << 20)
 			sent := s.fill(t, data)
 			want := rondo.ErrSpliceStopped
-			on(t, s.loop, func() {
+			rig.On(t, s.loop, func() {
 				if closing { // likewise, what was taken is sent before that
 					_ = s.dst.CloseWrite()
 					want = rondo.ErrClosed
@@ -357,16 +358,16 @@ func TestSpliceStop(t *testing.T) {
 				}
 			})
 			closeWrite(t, s.in)
-			got := await(t, s.done)
+			got := rig.Await(t, s.done)
 			if got.err != want { //nolint:errorlint // documented to be bare
 				t.Errorf("done was told %v", got)
 			}
-			forwarded := rest(t, s.out)
-			await(t, ended)
+			forwarded := rig.Rest(t, s.out)
+			rig.Await(t, ended)
 			if int64(len(forwarded)) != got.n || !bytes.Equal(append(forwarded, later...), data[:sent]) {
 				t.Errorf("%d bytes went to dst, of which done was told %d; %d to the protocol; %d were sent", len(forwarded), got.n, len(later), sent)
 			}
-			on(t, s.loop, func() {
+			rig.On(t, s.loop, func() {
 				if n := s.splice.Moved(); n != got.n {
 					t.Errorf("Moved is %d", n)
 				}

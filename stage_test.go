@@ -8,20 +8,21 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // A stage is called once for each turn in which it was armed, after posted work.
 func TestStage(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
 	var order []string
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		s := l.NewStage(func() { order = append(order, "stage") })
 		s.Arm()
 		s.Arm()
 		l.Defer(func() { order = append(order, "deferred") })
 		order = append(order, "posted")
 	})
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if got := strings.Join(order, " "); got != "posted stage deferred" {
 			t.Errorf("the order is %s", got)
 		}
@@ -33,7 +34,7 @@ func TestStageArmsItself(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
 	done := make(chan struct{})
 	var calls, posts int
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		var s *rondo.Stage
 		s = l.NewStage(func() {
 			calls++
@@ -49,14 +50,14 @@ func TestStageArmsItself(t *testing.T) {
 		})
 		s.Arm()
 	})
-	await(t, done)
+	rig.Await(t, done)
 }
 
 // Whether it comes before or after in the loop's list: a stage that another arms is called, at once or in the next turn.
 func TestStageArmedByAnother(t *testing.T) {
 	l := newTestEngine(t, rondo.Config{}).Loop()
 	called := make(chan string, 3)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		before := l.NewStage(func() { called <- "before" })
 		var after *rondo.Stage
 		middle := l.NewStage(func() {
@@ -69,7 +70,7 @@ func TestStageArmedByAnother(t *testing.T) {
 		middle.Arm()
 	})
 	for _, want := range []string{"middle", "after", "new", "before"} {
-		if got := await(t, called); got != want {
+		if got := rig.Await(t, called); got != want {
 			t.Errorf("%s was called, want %s", got, want)
 		}
 	}
@@ -83,7 +84,7 @@ func TestStagePanics(t *testing.T) {
 	l := e.Loop()
 	done := make(chan struct{})
 	var panics, first, last int
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		var a, b, c *rondo.Stage
 		a = l.NewStage(func() {
 			first++
@@ -109,9 +110,9 @@ func TestStagePanics(t *testing.T) {
 		b.Arm()
 		c.Arm()
 	})
-	await(t, done)
+	rig.Await(t, done)
 	for range turns {
-		e.log.await(t, "a stage's bang")
+		e.Log.Await(t, "a stage's bang")
 	}
 }
 
@@ -135,7 +136,7 @@ func TestHooks(t *testing.T) {
 			e := newTestEngine(t, rondo.Config{})
 			l := e.Loop()
 			h := new(hookLog)
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				if l.Draining() || l.Stopping() {
 					t.Error("draining or stopping at the beginning")
 				}
@@ -164,9 +165,9 @@ func TestHooks(t *testing.T) {
 			if got := strings.Join(h.calls, " "); got != tt.want {
 				t.Errorf("called: %s; want: %s", got, tt.want)
 			}
-			e.log.discard("drain's bang")
-			e.log.await(t, "stop's bang")
-			e.log.await(t, "end's bang")
+			e.Log.Discard("drain's bang")
+			e.Log.Await(t, "stop's bang")
+			e.Log.Await(t, "end's bang")
 		})
 	}
 }
@@ -176,7 +177,7 @@ func TestHookGoexit(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	l := e.Loop()
 	h := new(hookLog)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		l.OnEnd(func() { h.hook("one")(); runtime.Goexit() })
 		l.OnEnd(h.hook("two"))
 	})
@@ -184,7 +185,7 @@ func TestHookGoexit(t *testing.T) {
 	if want := []string{"one", "two"}; !slices.Equal(h.calls, want) {
 		t.Errorf("called: %v", h.calls)
 	}
-	e.log.await(t, "runtime.Goexit")
+	e.Log.Await(t, "runtime.Goexit")
 }
 
 // Shutdown waits for what is held.
@@ -192,28 +193,28 @@ func TestHold(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	l := e.Loop()
 	draining := make(chan struct{})
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		l.Hold()
 		l.OnDrain(func() { close(draining) })
 		l.OnStop(func() { t.Log("stop") })
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- e.Shutdown(t.Context()) }()
-	await(t, draining)
+	rig.Await(t, draining)
 	released := false
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if l.Stopping() || len(ended) > 0 {
 			t.Error("Shutdown did not wait")
 		}
 		l.Release()
 		released = true
 	})
-	if err := await(t, ended); err != nil || !released {
+	if err := rig.Await(t, ended); err != nil || !released {
 		t.Errorf("Shutdown says %v; released: %v", err, released)
 	}
 	// And no longer than its context lasts.
 	e = newTestEngine(t, rondo.Config{})
-	on(t, e.Loop(), e.Loop().Hold)
+	rig.On(t, e.Loop(), e.Loop().Hold)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errTest)
 	if err := e.Shutdown(ctx); err != errTest { //nolint:errorlint // the very error
@@ -238,7 +239,7 @@ func TestLocal(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Loops: 3})
 	var seen []*perLoop
 	for _, l := range e.Loops() {
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			v := testLocal.On(l)
 			if v.loop != l || v.sub.loop != l || v != testLocal.On(l) || slices.Contains(seen, v) {
 				t.Error("not the loop's own value")
@@ -255,7 +256,7 @@ func (r runner) Run(l *rondo.Loop) { r <- l }
 func TestPostRunner(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	r := make(runner, 1)
-	if !e.Loop().PostRunner(r) || await(t, r) != e.Loop() {
+	if !e.Loop().PostRunner(r) || rig.Await(t, r) != e.Loop() {
 		t.Error("not called with the loop")
 	}
 	e.Close()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // guest counts the connections that were made and lost.
@@ -75,7 +76,7 @@ func TestShutdownInStorm(t *testing.T) {
 							break // the listener is closed
 						}
 						_ = c.(*net.TCPConn).SetLinger(0)
-						_ = c.SetDeadline(time.Now().Add(patience))
+						_ = c.SetDeadline(time.Now().Add(rig.Patience))
 						open = append(open, c)
 						_, _ = c.Write([]byte("hello"))
 						if len(open)%4 == 0 { // others just wait
@@ -91,7 +92,7 @@ func TestShutdownInStorm(t *testing.T) {
 					}
 				})
 			}
-			await(t, enough)
+			rig.Await(t, enough)
 			close(begin)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 // tick is more than the wheel's resolution: a timer is due at most that much after its time.
@@ -18,7 +19,7 @@ func ran(t testing.TB, e *engine, clock *stopped, d time.Duration) {
 	t.Helper()
 	clock.advance(d)
 	for range 2 { // a post may be served before the clock is looked at
-		on(t, e.Loop(), func() {})
+		rig.On(t, e.Loop(), func() {})
 	}
 }
 
@@ -29,7 +30,7 @@ func TestAfter(t *testing.T) {
 		1, time.Microsecond, tick, time.Millisecond, 999 * time.Millisecond, time.Minute, time.Hour, 100 * 24 * time.Hour,
 	} {
 		fired := 0
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			begun := l.Now()
 			l.After(d, func() {
 				fired++
@@ -69,7 +70,7 @@ func TestAfterByRealClock(t *testing.T) {
 		}
 	})
 	for range n {
-		await(t, done)
+		rig.Await(t, done)
 	}
 }
 
@@ -78,7 +79,7 @@ func TestAfterNothing(t *testing.T) {
 	l := e.Loop()
 	for _, d := range []time.Duration{0, -1, math.MinInt64} {
 		fired := make(chan struct{})
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			inside := true
 			l.After(d, func() {
 				if inside {
@@ -88,14 +89,14 @@ func TestAfterNothing(t *testing.T) {
 			})
 			inside = false
 		})
-		await(t, fired)
+		rig.Await(t, fired)
 	}
 }
 
 func TestAfterForever(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		l.After(math.MaxInt64, func() { t.Error("for ever is over") })
 	})
 	ran(t, e, clock, 50*365*24*time.Hour)
@@ -109,7 +110,7 @@ func TestTimerOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	type call struct{ after, number int }
 	var fired []call
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		for i := range n {
 			d := random.IntN(50)
 			l.After(time.Duration(d)*time.Millisecond/10, func() { fired = append(fired, call{d, i}) })
@@ -134,7 +135,7 @@ func TestStop(t *testing.T) {
 	l := e.Loop()
 	fired := 0
 	var early, late, inside rondo.Timer
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		early = l.After(time.Second, func() { fired++ })
 		late = l.After(2*time.Second, func() { t.Error("fired after Stop") })
 		inside = l.After(time.Second, func() {
@@ -147,7 +148,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	ran(t, e, clock, time.Second+tick)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if early.Stop() {
 			t.Error("Stop says that it kept a timer from firing that has fired")
 		}
@@ -163,7 +164,7 @@ func TestStopWhatIsDue(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	fired := 0
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		timers := make([]rondo.Timer, 10)
 		for i := range timers {
 			timers[i] = l.After(time.Second, func() {
@@ -187,7 +188,7 @@ func TestReset(t *testing.T) {
 	var timer rondo.Timer
 	reset := func(d time.Duration, pending bool) {
 		t.Helper()
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			if timer.Reset(d) != pending {
 				t.Errorf("Reset does not report %v", pending)
 			}
@@ -199,7 +200,7 @@ func TestReset(t *testing.T) {
 			t.Fatalf("fired %d times, want %d", fired, want)
 		}
 	}
-	on(t, l, func() { timer = l.After(time.Second, func() { fired++ }) })
+	rig.On(t, l, func() { timer = l.After(time.Second, func() { fired++ }) })
 	for range 10 { // put off again and again
 		ran(t, e, clock, 900*time.Millisecond)
 		reset(time.Second, true)
@@ -210,14 +211,14 @@ func TestReset(t *testing.T) {
 	reset(time.Second, false) // after it has fired: it is over for good
 	ran(t, e, clock, time.Second+tick)
 	check(1)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		timer = l.After(time.Second, func() { fired++ })
 		timer.Stop()
 	})
 	reset(time.Millisecond, false) // after it was stopped
 	ran(t, e, clock, time.Second+tick)
 	check(1)
-	on(t, l, func() { timer = l.After(time.Second, func() { fired++ }) })
+	rig.On(t, l, func() { timer = l.After(time.Second, func() { fired++ }) })
 	reset(0, true)
 	ran(t, e, clock, 0)
 	check(2)
@@ -228,7 +229,7 @@ func TestTimerPlaceReused(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	fired := 0
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if (rondo.Timer{}).Stop() || (rondo.Timer{}).Reset(0) || (rondo.Timer{}).Pending() {
 			t.Error("the zero Timer is not over")
 		}
@@ -263,7 +264,7 @@ func TestAfterFromWithin(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	fired := 0
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		var again func()
 		again = func() {
 			if fired++; fired < 3 {
@@ -292,7 +293,7 @@ func TestEvery(t *testing.T) {
 	l := e.Loop()
 	var at []time.Duration
 	var timer rondo.Timer
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		begun := l.Now()
 		timer = l.Every(period, func() { at = append(at, l.Now().Sub(begun)) })
 	})
@@ -318,7 +319,7 @@ func TestEvery(t *testing.T) {
 	if len(at) != 2 || at[1]%period > 2*tick {
 		t.Errorf("out of rhythm: %v", at)
 	}
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		if !timer.Stop() || timer.Stop() {
 			t.Error("Stop does not report that the timer was pending, or reports it twice")
 		}
@@ -334,7 +335,7 @@ func TestEveryFromWithin(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	stopped, moved := 0, []time.Duration(nil)
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		begun := l.Now()
 		var first, second rondo.Timer
 		first = l.Every(period, func() {
@@ -369,9 +370,9 @@ func TestEveryResetToNow(t *testing.T) {
 	l := e.Loop()
 	calls := 0
 	var timer rondo.Timer
-	on(t, l, func() { timer = l.Every(period, func() { calls++ }) })
+	rig.On(t, l, func() { timer = l.Every(period, func() { calls++ }) })
 	ran(t, e, clock, 7*time.Millisecond+333*time.Microsecond)
-	on(t, l, func() { timer.Reset(0) })
+	rig.On(t, l, func() { timer.Reset(0) })
 	ran(t, e, clock, 0)
 	if calls != 1 {
 		t.Fatalf("called %d times", calls)
@@ -390,7 +391,7 @@ func TestEveryPanics(t *testing.T) {
 	e, clock := newStoppedEngine(t, rondo.Config{})
 	l := e.Loop()
 	calls := 0
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		for _, d := range []time.Duration{0, -1} {
 			func() {
 				defer func() {
@@ -405,7 +406,7 @@ func TestEveryPanics(t *testing.T) {
 	})
 	for range 3 {
 		ran(t, e, clock, time.Second+tick)
-		e.log.await(t, "each time")
+		e.Log.Await(t, "each time")
 	}
 	if calls != 3 {
 		t.Errorf("one that panics was called %d times of 3", calls)
@@ -419,7 +420,7 @@ func TestManyTimers(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	fired, stopped := 0, 0
 	var last time.Duration
-	on(t, l, func() {
+	rig.On(t, l, func() {
 		begun := l.Now()
 		timers := make([]rondo.Timer, n)
 		for i := range timers {

@@ -10,20 +10,21 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 const unseen = "nobody looked at the error"
 
 // awaitCollected collects garbage until the log has a report that contains text, and returns that.
-func (b *logBook) awaitCollected(t *testing.T, text string) string {
+func awaitCollected(t *testing.T, log *rig.Log, text string) string {
 	t.Helper()
-	for end := time.Now().Add(patience); !strings.Contains(b.unasked(), text); runtime.Gosched() {
+	for end := time.Now().Add(rig.Patience); !strings.Contains(log.Unasked(), text); runtime.Gosched() {
 		if time.Now().After(end) {
-			t.Fatalf("nothing of %q in %q", text, b.unasked())
+			t.Fatalf("nothing of %q in %q", text, log.Unasked())
 		}
 		runtime.GC()
 	}
-	return b.await(t, text)
+	return log.Await(t, text)
 }
 
 // holder has a promise within it.
@@ -52,7 +53,7 @@ func TestUnseenReported(t *testing.T) {
 	}{
 		{"Reject", func() { rondo.NewPromise[int](l).Reject(errTest) }},
 		{"Rejected", func() { rondo.Rejected[int](l, errTest) }},
-		{"RejectOnLoop", func() { on(t, l, func() { rondo.NewPromise[int](l).RejectOnLoop(errTest) }) }},
+		{"RejectOnLoop", func() { rig.On(t, l, func() { rondo.NewPromise[int](l).RejectOnLoop(errTest) }) }},
 		{"within a struct", func() {
 			h := new(holder)
 			h.promise.Init(l)
@@ -64,15 +65,15 @@ func TestUnseenReported(t *testing.T) {
 		}},
 		{"behind a chain", func() {
 			p := rondo.NewPromise[int](l)
-			on(t, l, func() { rondo.Then(p.Future().Shield(), double).Finally(func() {}) })
+			rig.On(t, l, func() { rondo.Then(p.Future().Shield(), double).Finally(func() {}) })
 			p.Reject(errTest)
 		}},
 		{"by a callback", func() {
-			on(t, l, func() { rondo.Then(rondo.Resolved(l, 1), func(int) (int, error) { return 0, errTest }) })
+			rig.On(t, l, func() { rondo.Then(rondo.Resolved(l, 1), func(int) (int, error) { return 0, errTest }) })
 		}},
-		{"through a join", func() { on(t, l, func() { rondo.All(l, rondo.Rejected[int](l, errTest)) }) }},
+		{"through a join", func() { rig.On(t, l, func() { rondo.All(l, rondo.Rejected[int](l, errTest)) }) }},
 		{"told to the blind", func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				p, n := rondo.NewPromise[int](l), new(blindNotes)
 				n.waiter.Init(n)
 				p.Future().Watch(&n.waiter)
@@ -85,18 +86,18 @@ func TestUnseenReported(t *testing.T) {
 			})
 		}},
 		{"the second error of All", func() {
-			on(t, l, func() { rondo.All(l, rondo.Rejected[int](l, errReason), rondo.Rejected[int](l, errTest)).Ignore() })
+			rig.On(t, l, func() { rondo.All(l, rondo.Rejected[int](l, errReason), rondo.Rejected[int](l, errTest)).Ignore() })
 		}},
 		{"the second that is done of First", func() {
-			on(t, l, func() { rondo.First(l, rondo.Resolved(l, 1), rondo.Rejected[int](l, errTest)) })
+			rig.On(t, l, func() { rondo.First(l, rondo.Resolved(l, 1), rondo.Rejected[int](l, errTest)) })
 		}},
 		{"AllSettled cancelled", func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				rondo.AllSettled(l, rondo.Rejected[int](l, errTest), rondo.NewPromise[int](l).Future()).Cancel(errReason)
 			})
 		}},
 		{"AsCompleted, whose second outcome nobody takes", func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				p := rondo.NewPromise[int](l)
 				completed, abandon := rondo.AsCompleted(l, rondo.Rejected[int](l, errReason), p.Future())
 				p.RejectOnLoop(errTest)
@@ -105,7 +106,7 @@ func TestUnseenReported(t *testing.T) {
 			})
 		}},
 		{"AsCompleted, cancelled", func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				p := rondo.NewPromise[int](l)
 				completed, _ := rondo.AsCompleted(l, p.Future())
 				completed[0].Cancel(errReason)
@@ -114,21 +115,21 @@ func TestUnseenReported(t *testing.T) {
 		}},
 		{"from another loop", func() { rondo.Transfer(rondo.Rejected[int](l, errTest), other) }},
 		{"cancelled, but for another reason", func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				p := rondo.NewPromise[int](l)
 				p.OnCancel(func(error) { p.RejectOnLoop(errTest) })
 				p.Future().Cancel(errReason)
 			})
 		}},
 		{"cancelled, and for another reason too", func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				p := rondo.NewPromise[int](l)
 				p.OnCancel(func(reason error) { p.RejectOnLoop(errors.Join(reason, errTest)) })
 				p.Future().Cancel(errReason)
 			})
 		}},
 		{"cancelled behind a shield", func() {
-			on(t, l, func() {
+			rig.On(t, l, func() {
 				p := rondo.NewPromise[int](l)
 				p.Future().Shield().Cancel(errReason)
 				p.Reject(errTest)
@@ -146,7 +147,7 @@ func TestUnseenReported(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.fail()
-			report := e.log.awaitCollected(t, errTest.Error())
+			report := awaitCollected(t, e.Log, errTest.Error())
 			if !strings.Contains(report, unseen) {
 				t.Errorf("the report is %s", report)
 			}
@@ -166,7 +167,7 @@ func TestUnseenReported(t *testing.T) {
 func TestUnseenDebug(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{Debug: true})
 	rondo.NewPromise[int](e.Loop()).Reject(errTest)
-	_, made, ok := strings.Cut(e.log.awaitCollected(t, unseen), " made=")
+	_, made, ok := strings.Cut(awaitCollected(t, e.Log, unseen), " made=")
 	if !ok || !strings.HasPrefix(made, "github.com/rondo-go/rondo_test.TestUnseenDebug (") {
 		t.Errorf("it was made in %q", made)
 	}
@@ -219,7 +220,7 @@ func TestUnseenNotReported(t *testing.T) {
 		{before | after, func(f *rondo.Future[int]) { _, cancel := f.Context(t.Context()); t.Cleanup(cancel) }},
 		{before, func(f *rondo.Future[int]) { f.Cancel(errReason) }},
 	} {
-		on(t, l, func() {
+		rig.On(t, l, func() {
 			if tt.when&before != 0 {
 				p := rondo.NewPromise[int](l)
 				tt.look(p.Future())
@@ -232,7 +233,7 @@ func TestUnseenNotReported(t *testing.T) {
 			}
 		})
 	}
-	on(t, l, func() { // cancelled for that reason
+	rig.On(t, l, func() { // cancelled for that reason
 		p := rondo.NewPromise[int](l)
 		p.OnCancel(func(reason error) { p.Reject(fmt.Errorf("wrapped: %w", errors.Join(reason, reason))) })
 		p.Future().Cancel(errReason)
@@ -248,7 +249,7 @@ func TestUnseenNotReported(t *testing.T) {
 	}
 	collect(t, l)
 	collect(t, other)
-	if surprise := e.log.unasked(); surprise != "" {
+	if surprise := e.Log.Unasked(); surprise != "" {
 		t.Errorf("reported: %s", surprise)
 	}
 	left := rondo.Rejected[int](l, errTest)
@@ -264,10 +265,10 @@ func TestUnseenNotReported(t *testing.T) {
 func collect(t *testing.T, l *rondo.Loop) {
 	t.Helper()
 	for range 3 {
-		on(t, l, func() {}) // nothing of it is under way
+		rig.On(t, l, func() {}) // nothing of it is under way
 		done := make(chan struct{})
 		runtime.AddCleanup(new([4]int), func(int) { close(done) }, 0)
 		runtime.GC()
-		await(t, done)
+		rig.Await(t, done)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 var errTest = errors.New("an error of the test's own")
@@ -67,17 +68,17 @@ func TestWritesAreGathered(t *testing.T) {
 				place.hook(r, write)
 			}
 			peer := e.connect(fullRecorder{r})
-			c := await(t, r.made)
+			c := rig.Await(t, r.made)
 			if place.provoke != nil {
 				place.provoke(t, c, peer, write)
 			}
 			for i := range 100 {
-				expect(t, peer, fmt.Sprintf("%02d", i))
+				rig.Expect(t, peer, fmt.Sprintf("%02d", i))
 			}
 			if n := calls.Load(); n != 1 {
 				t.Errorf("%d system calls", n)
 			}
-			on(t, c.Loop(), func() {
+			rig.On(t, c.Loop(), func() {
 				if c.Buffered() != 0 {
 					t.Errorf("%d bytes are buffered after the callback", c.Buffered())
 				}
@@ -96,7 +97,7 @@ func TestWriteNothing(t *testing.T) {
 		}
 	}
 	e.connect(r)
-	on(t, await(t, r.made).Loop(), func() {})
+	rig.On(t, rig.Await(t, r.made).Loop(), func() {})
 	if calls.Load() != 0 {
 		t.Error("writing nothing made a system call")
 	}
@@ -123,15 +124,15 @@ func TestBroadcast(t *testing.T) {
 		}
 		recorders[i] = r
 		peers[i] = e.connect(r)
-		await(t, r.made)
+		rig.Await(t, r.made)
 	}
 	for round, from := range []int{0, n / 2, n - 1} {
 		calls.Store(0)
-		send(t, peers[from], "0123456789")
+		rig.Send(t, peers[from], "0123456789")
 		for _, peer := range peers {
-			expect(t, peer, string(bytes.Repeat([]byte("0123456789"), 10)))
+			rig.Expect(t, peer, string(bytes.Repeat([]byte("0123456789"), 10)))
 		}
-		on(t, all[0].Loop(), func() {}) // the turn is over
+		rig.On(t, all[0].Loop(), func() {}) // the turn is over
 		if got := calls.Load(); got != n {
 			t.Errorf("round %d: %d system calls for %d connections", round, got, n)
 		}
@@ -149,7 +150,7 @@ func TestWriteCopies(t *testing.T) {
 		copy(p, "xxxxxx")
 	}
 	peer := e.connect(r)
-	expect(t, peer, "beforebefore")
+	rig.Expect(t, peer, "beforebefore")
 }
 
 // Small and large writes, which take different ways, stay in order.
@@ -173,8 +174,8 @@ func TestWriteOrder(t *testing.T) {
 		_ = c.Close()
 	}
 	peer := e.connect(r)
-	await(t, r.made)
-	if !bytes.Equal(rest(t, peer), want) {
+	rig.Await(t, r.made)
+	if !bytes.Equal(rig.Rest(t, peer), want) {
 		t.Error("the bytes did not arrive as they were written")
 	}
 }
@@ -207,7 +208,7 @@ func TestSendFaults(t *testing.T) {
 				third(t, c, data[:tt.size/3])
 			}
 			peer := e.connect(r)
-			c := await(t, r.made)
+			c := rig.Await(t, r.made)
 			c.Loop().Post(func() { // another on the loop
 				third(t, c, data[tt.size/3:tt.size/2])
 			})
@@ -215,10 +216,10 @@ func TestSendFaults(t *testing.T) {
 				t.Error(err)
 			}
 			_ = c.Handle().Close()
-			if got := rest(t, peer); !bytes.Equal(got, data) {
+			if got := rig.Rest(t, peer); !bytes.Equal(got, data) {
 				t.Errorf("%d bytes of %d arrived, or others", len(got), len(data))
 			}
-			if err := await(t, r.lost); err != nil {
+			if err := rig.Await(t, r.lost); err != nil {
 				t.Error(err)
 			}
 		})
@@ -305,11 +306,11 @@ func TestSlowReader(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	p := &producer{recorder: newRecorder(t), news: make(chan string, 10_000), chunk: chunk, left: size}
 	peer := e.connect(p)
-	await(t, p.made)
+	rig.Await(t, p.made)
 	buf := make([]byte, 300<<10)
 	total := 0
 	for producing := true; producing; {
-		switch await(t, p.news) {
+		switch rig.Await(t, p.news) {
 		case "done":
 			producing = false
 		case "paused": // read until there is room again
@@ -327,11 +328,11 @@ func TestSlowReader(t *testing.T) {
 			}
 		}
 	}
-	total += len(rest(t, peer))
+	total += len(rig.Rest(t, peer))
 	if total != size {
 		t.Errorf("%d bytes of %d arrived", total, size)
 	}
-	if err := await(t, p.lost); err != nil {
+	if err := rig.Await(t, p.lost); err != nil {
 		t.Error(err)
 	}
 	if p.pauses < 5 || p.resumes < p.pauses-1 {
@@ -365,7 +366,7 @@ func TestPeerNeverReads(t *testing.T) {
 		}
 	}
 	e.connect(pauser{r})
-	err := await(t, r.lost)
+	err := rig.Await(t, r.lost)
 	var full *rondo.BufferError
 	if !errors.As(err, &full) || full.Op != "write" || full.Limit != limit || full.Buffered <= limit || full.Buffered > limit+10_000 {
 		t.Errorf("the reason is %v", err)
@@ -392,7 +393,7 @@ func TestSetWriteLimitsPanics(t *testing.T) {
 		c.SetWriteLimits(0, 0, 1)
 	}
 	e.connect(r)
-	await(t, r.made)
+	rig.Await(t, r.made)
 }
 
 // A peer that goes away in mid-write ends the connection with what the network says.
@@ -407,9 +408,9 @@ func TestPeerResets(t *testing.T) {
 			flood(c)
 		}
 		peer := e.connect(r)
-		await(t, r.made)
+		rig.Await(t, r.made)
 		reset(t, peer)
-		err := await(t, r.lost)
+		err := rig.Await(t, r.lost)
 		var op *net.OpError
 		if !errors.As(err, &op) || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
 			t.Errorf("reading %v: the reason is %v", reading, err)
@@ -430,7 +431,7 @@ func TestSendError(t *testing.T) {
 		var written error
 		r.onMade = func(c *rondo.Conn) { _, written = c.Write(make([]byte, size)) }
 		e.connect(r)
-		err := await(t, r.lost)
+		err := rig.Await(t, r.lost)
 		var op *net.OpError
 		if !errors.As(err, &op) || op.Op != "write" || !errors.Is(err, syscall.EPIPE) {
 			t.Errorf("the reason is %v", err)
@@ -447,7 +448,7 @@ func TestHandleWriteConcurrently(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	r := newRecorder(t)
 	peer := e.connect(r)
-	h := await(t, r.made).Handle()
+	h := rig.Await(t, r.made).Handle()
 	var wg sync.WaitGroup
 	for g := range goroutines {
 		wg.Go(func() {

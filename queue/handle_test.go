@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/queue"
 	"github.com/rondo-go/rondo/task"
 )
@@ -32,7 +33,7 @@ func parked[T any](t *testing.T, q *queue.Queue[T], n int) {
 
 // A handle does from a goroutine what a queue does in a task.
 func TestHandle(t *testing.T) {
-	e := newEngine(t, 1)
+	e := rig.New(t, rondo.Config{})
 	ctx := deadline(t)
 	q := queue.New[int](e.Loop(), 2)
 	h := q.Handle()
@@ -79,7 +80,7 @@ func TestHandle(t *testing.T) {
 
 // A context that ends withdraws the call; one that has ended does not begin it.
 func TestHandleContext(t *testing.T) {
-	e := newEngine(t, 1)
+	e := rig.New(t, rondo.Config{})
 	q := queue.New[int](e.Loop(), 1)
 	h := q.Handle()
 	over, end := context.WithCancelCause(t.Context())
@@ -139,7 +140,7 @@ func TestHandleOnLoop(t *testing.T) {
 
 // The end of the engine ends the calls of goroutines.
 func TestHandleEngineCloses(t *testing.T) {
-	e := newEngine(t, 1)
+	e := rig.New(t, rondo.Config{})
 	q := queue.New[int](e.Loop(), 0)
 	h := q.Handle()
 	errs := make(chan error, 3)
@@ -161,10 +162,10 @@ func TestHandleEngineCloses(t *testing.T) {
 func TestHandleFromTasks(t *testing.T) {
 	for _, where := range []string{"loop", "engine"} {
 		t.Run(where, func(t *testing.T) {
-			e := newEngine(t, 2)
+			e := rig.New(t, rondo.Config{Loops: 2})
 			here, there := e.Loops()[0], e.Loops()[1]
 			if where == "engine" {
-				there = newEngine(t, 1).Loop()
+				there = rig.New(t, rondo.Config{}).Loop()
 			}
 			q := queue.New[int](here, 1)
 			h := q.Handle()
@@ -173,10 +174,10 @@ func TestHandleFromTasks(t *testing.T) {
 			f := task.Go(there, get)
 			parked(t, q, 1)
 			put := task.Go(there, func(tk *task.Task) (int, error) { return 0, h.PutFrom(tk, 7) })
-			if v := wait(t, f); v != 7 {
+			if v := rig.Result(t, f); v != 7 {
 				t.Errorf("got %d", v)
 			}
-			wait(t, put)
+			rig.Result(t, put)
 
 			// One that is cancelled leaves the line, is told once, and can go on to clean up.
 			var then, again error
@@ -209,7 +210,7 @@ func TestHandleFromTasks(t *testing.T) {
 
 // A task that is cancelled as a whole while the other loop has yet to withdraw the call for a timeout hears of it.
 func TestHandleFromTimedOutThenCancelled(t *testing.T) {
-	e := newEngine(t, 2)
+	e := rig.New(t, rondo.Config{Loops: 2})
 	here, there := e.Loops()[0], e.Loops()[1]
 	q := queue.New[int](here, 1)
 	var self *task.Task
@@ -230,7 +231,7 @@ func TestHandleFromTimedOutThenCancelled(t *testing.T) {
 		self.Cancel(errEnough)
 		close(cancelled)
 	})
-	wait(t, f)
+	rig.Result(t, f)
 	if !errors.Is(got, errEnough) || next != nil {
 		t.Errorf("got %v, then %v", got, next)
 	}
@@ -238,7 +239,7 @@ func TestHandleFromTimedOutThenCancelled(t *testing.T) {
 
 // Lists say which queue of another loop a task waits for.
 func TestHandleFromIsNamed(t *testing.T) {
-	e := newEngine(t, 2)
+	e := rig.New(t, rondo.Config{Loops: 2})
 	here, there := e.Loops()[0], e.Loops()[1]
 	q := queue.New[int](here, 0)
 	named := make(chan struct{})
@@ -253,7 +254,7 @@ func TestHandleFromIsNamed(t *testing.T) {
 	} {
 		f := task.Go(there, func(tk *task.Task) (int, error) { return 0, fn(tk) })
 		parked(t, q, 1)
-		for _, i := range wait(t, task.List(there)) {
+		for _, i := range rig.Result(t, task.List(there)) {
 			if i.Awaits != want {
 				t.Errorf("it waits for %q, want %q", i.Awaits, want)
 			}
@@ -268,8 +269,8 @@ func TestHandleFromIsNamed(t *testing.T) {
 // The call of a task whose own engine ends does not stay behind, to take an item that nobody gets.
 func TestHandleOtherEngineCloses(t *testing.T) {
 	for _, cleansUp := range []bool{false, true} {
-		other := newEngine(t, 1)
-		q := queue.New[int](newEngine(t, 1).Loop(), 1)
+		other := rig.New(t, rondo.Config{})
+		q := queue.New[int](rig.New(t, rondo.Config{}).Loop(), 1)
 		f := task.Go(other.Loop(), func(tk *task.Task) (int, error) {
 			if cleansUp {
 				tk.Cancel(errEnough)
@@ -288,7 +289,7 @@ func TestHandleOtherEngineCloses(t *testing.T) {
 
 // What one goroutine puts arrives in its order, and what it does after Close finds the queue closed.
 func TestHandleOrder(t *testing.T) {
-	q := queue.New[int](newEngine(t, 1).Loop(), queue.Unbounded)
+	q := queue.New[int](rig.New(t, rondo.Config{}).Loop(), queue.Unbounded)
 	h := q.Handle()
 	var want []int
 	for i := range 100 {
@@ -317,7 +318,7 @@ func TestHandleOrder(t *testing.T) {
 // A goroutine ranges over the items until the queue is closed and empty; the end of its context is an error in the last round.
 func TestHandleAll(t *testing.T) {
 	errGiveUp := errors.New("enough")
-	e := newEngine(t, 1)
+	e := rig.New(t, rondo.Config{})
 	h := queue.New[int](e.Loops()[0], 3).Handle()
 	for i := range 3 {
 		if err := h.Put(t.Context(), i); err != nil {

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/queue"
 	"github.com/rondo-go/rondo/task"
 )
 
 // Two tasks pass items to each other without an allocation.
 func TestAllocations(t *testing.T) {
-	if newEngine(t, 1).Loop().Debug() {
+	if rig.New(t, rondo.Config{}).Loop().Debug() {
 		t.Skip("needs a build without the race detector, under which every call is checked, which allocates")
 	}
 	for name, make := range map[string]func(l *rondo.Loop) *queue.Queue[int]{

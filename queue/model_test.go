@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/queue"
 	"github.com/rondo-go/rondo/task"
 )
@@ -33,7 +34,7 @@ func TestModel(t *testing.T) {
 	for _, order := range []string{"FIFO", "LIFO", "priority"} {
 		for _, capacity := range []int{0, 1, 3, queue.Unbounded} {
 			t.Run(fmt.Sprintf("%s/%d", order, capacity), func(t *testing.T) {
-				l := newEngine(t, 1).Loop()
+				l := rig.New(t, rondo.Config{}).Loop()
 				rapid.Check(t, func(rt *rapid.T) {
 					todo := steps.Draw(rt, "steps")
 					said, err := task.Go(l, func(tk *task.Task) (string, error) {

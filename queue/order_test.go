@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/queue"
 	"github.com/rondo-go/rondo/task"
 )
@@ -204,7 +205,7 @@ func TestFairness(t *testing.T) {
 
 // What makes no sense is refused with a sentence.
 func TestMisuse(t *testing.T) {
-	e := newEngine(t, 2)
+	e := rig.New(t, rondo.Config{Loops: 2})
 	a, b := e.Loops()[0], e.Loops()[1]
 	for name, test := range map[string]struct {
 		call func(tk *task.Task)
@@ -220,7 +221,7 @@ func TestMisuse(t *testing.T) {
 		"other loop": {func(tk *task.Task) { _ = queue.New[int](b, 1).Put(tk, 1) }, "queue"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			said := wait(t, task.Go(a, func(tk *task.Task) (said string, _ error) {
+			said := rig.Result(t, task.Go(a, func(tk *task.Task) (said string, _ error) {
 				defer func() { said = fmt.Sprint(recover()) }()
 				test.call(tk)
 				return "", nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/queue"
 	"github.com/rondo-go/rondo/task"
 )
@@ -235,7 +236,7 @@ func TestAllGettersCancelled(t *testing.T) {
 
 // The end of the engine ends every wait, also of a task that waits again and again.
 func TestEngineCloses(t *testing.T) {
-	e := newEngine(t, 1)
+	e := rig.New(t, rondo.Config{})
 	l := e.Loop()
 	q, full := queue.New[int](l, 1), queue.New[int](l, 0)
 	errs := make([]error, 3)
@@ -252,7 +253,7 @@ func TestEngineCloses(t *testing.T) {
 	} {
 		fs = append(fs, run(l, func(tk *task.Task) { errs[i] = call(tk) }))
 	}
-	wait(t, run(l, func(tk *task.Task) { turns(tk, 1) }))
+	rig.Result(t, run(l, func(tk *task.Task) { turns(tk, 1) }))
 	e.Close()
 	for i, err := range errs {
 		_, _ = fs[i].Wait(deadline(t)) // it was looked at

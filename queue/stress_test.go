@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/queue"
 	"github.com/rondo-go/rondo/task"
 )
@@ -57,7 +58,7 @@ const (
 )
 
 func stress(t *testing.T, capacity int) {
-	e := newEngine(t, 2)
+	e := rig.New(t, rondo.Config{Loops: 2})
 	here, there := e.Loops()[0], e.Loops()[1]
 	q := queue.New[item](here, capacity)
 	h := q.Handle()
@@ -180,7 +181,7 @@ func stress(t *testing.T, capacity int) {
 
 // Blocking work on goroutines, and a context that ends as the item comes, a thousand times: either the call has it or the queue.
 func TestServedAsContextEnds(t *testing.T) {
-	e := newEngine(t, 1)
+	e := rig.New(t, rondo.Config{})
 	q := queue.New[int](e.Loop(), 1)
 	h := q.Handle()
 	var kept, given int
@@ -213,12 +214,12 @@ func TestServedAsContextEnds(t *testing.T) {
 
 // Other loops' blocking work can use a handle as any goroutine can.
 func TestFromBlockingWork(t *testing.T) {
-	e := newEngine(t, 2)
+	e := rig.New(t, rondo.Config{Loops: 2})
 	h := queue.New[int](e.Loops()[0], 0).Handle()
 	put := rondo.Run(e.Loops()[1], func(ctx context.Context) (int, error) { return 0, h.Put(ctx, 7) })
 	get := rondo.Run(e.Loops()[1], func(ctx context.Context) (int, error) { return h.Get(ctx) })
-	if v := wait(t, get); v != 7 {
+	if v := rig.Result(t, get); v != 7 {
 		t.Errorf("got %d", v)
 	}
-	wait(t, put)
+	rig.Result(t, put)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -51,7 +52,7 @@ func BenchmarkEcho(b *testing.B) {
 				addr := server.listen(b)
 				var conns []net.Conn
 				for range clients {
-					conns = append(conns, dialPeer(b, addr))
+					conns = append(conns, rig.Dial(b, addr))
 				}
 				message := make([]byte, 64)
 				b.ReportAllocs()
@@ -75,7 +76,7 @@ func BenchmarkEcho(b *testing.B) {
 
 func listen(b *testing.B, accept func() rondo.Protocol) string {
 	b.Helper()
-	ln, err := newEngine(b, rondo.Config{}).Listen("tcp", "127.0.0.1:0", accept)
+	ln, err := rig.New(b, rondo.Config{}).Listen("tcp", "127.0.0.1:0", accept)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func BenchmarkNextWrite(b *testing.B) {
 // onMessages has a task read and write, and calls fn on the loop with what delivers one message to it.
 func onMessages(tb testing.TB, fn func(step func())) {
 	tb.Helper()
-	e := newEngine(tb, rondo.Config{})
+	e := rig.New(tb, rondo.Config{})
 	ready := make(chan *stream.Stream, 1)
 	ln, err := e.Listen("tcp", "127.0.0.1:0", stream.Handle(func(t *task.Task, s *stream.Stream) error {
 		ready <- s
@@ -145,8 +146,8 @@ func onMessages(tb testing.TB, fn func(step func())) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	dialPeer(tb, ln.Addr().String())
-	s := await(tb, ready)
+	rig.Dial(tb, ln.Addr().String())
+	s := rig.Await(tb, ready)
 	message := make([]byte, 64)
 	done := make(chan struct{})
 	e.Loop().Post(func() {

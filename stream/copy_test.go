@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -32,7 +33,7 @@ func backend(t *testing.T, serve func(c *net.TCPConn)) string {
 	}()
 	t.Cleanup(func() {
 		ln.Close()
-		await(t, done)
+		rig.Await(t, done)
 	})
 	return ln.Addr().String()
 }
@@ -84,7 +85,7 @@ func TestCopyCancelled(t *testing.T) {
 				_, err = src.Read(t, rest)
 				return err
 			})
-			await(t, ended)
+			rig.Await(t, ended)
 			got, err := io.ReadAll(v.peer)
 			if err != nil || int64(len(got)) != before+head || (head == 0) != inLine {
 				t.Errorf("read %d bytes, %v; the copy says %d and the other %d", len(got), err, head, before)
@@ -101,7 +102,7 @@ func TestCopyCancelled(t *testing.T) {
 func TestCopy(t *testing.T) {
 	want := pattern(much)
 	addr := backend(t, func(c *net.TCPConn) { _, _ = c.Write(want) })
-	handle(t, func(peer *net.TCPConn) { expectEnd(t, peer, string(want)+"and more") },
+	handle(t, func(peer *net.TCPConn) { rig.ExpectEnd(t, peer, string(want)+"and more") },
 		func(t *task.Task, s *stream.Stream) error {
 			from, err := stream.Dial(t, "tcp", addr)
 			if err != nil {
@@ -147,11 +148,11 @@ func TestRelay(t *testing.T) {
 		there, back, err = stream.Relay(t, s, up)
 		return err
 	})
-	send(t, v.peer, "hello")
+	rig.Send(t, v.peer, "hello")
 	if err := v.peer.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	expectEnd(t, v.peer, "you said hello")
+	rig.ExpectEnd(t, v.peer, "you said hello")
 	v.check(t)
 	if there != 5 || back != 14 {
 		t.Errorf("%d bytes there and %d back", there, back)
@@ -175,6 +176,6 @@ func TestRelayFails(t *testing.T) {
 		}
 		return nil
 	})
-	send(t, v.peer, "hello")
+	rig.Send(t, v.peer, "hello")
 	v.check(t)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -55,7 +56,7 @@ func TestDialUnix(t *testing.T) {
 		c.Close()
 	}()
 	run(t, func(t *task.Task) error {
-		s, err := stream.DialWith(t, rondo.Dialer{Timeout: patience}, "unix", name)
+		s, err := stream.DialWith(t, rondo.Dialer{Timeout: rig.Patience}, "unix", name)
 		if err != nil {
 			return err
 		}
@@ -83,7 +84,7 @@ func TestDialCancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	for turns := range 8 {
 		var s *stream.Stream
 		runOn(t, e.Loop(), func(t *task.Task) error {
@@ -105,7 +106,7 @@ func TestDialCancelled(t *testing.T) {
 			}
 			return nil
 		})
-		eventually(t, "no connection", func() bool { return e.Conns() == 0 })
+		rig.Eventually(t, "no connection", func() bool { return e.Conns() == 0 })
 	}
 	// The cancellation comes first, and in the same turn the connection.
 	runOn(t, e.Loop(), func(t *task.Task) error {
@@ -121,7 +122,7 @@ func TestDialCancelled(t *testing.T) {
 		_, _ = task.Await(t, f)
 		return nil
 	})
-	eventually(t, "no connection", func() bool { return e.Conns() == 0 })
+	rig.Eventually(t, "no connection", func() bool { return e.Conns() == 0 })
 }
 
 func TestDialTimeout(t *testing.T) {

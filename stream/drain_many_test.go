@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 )
 
 // A turn of the loop hears of 1,024 connections at the most. What has arrived for all the others is served too.
 func TestShutdownOfManyStreams(t *testing.T) {
 	const many = 1200
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*many+100 || e.Poller() == "select" {
 		t.Skipf("needs %d descriptors, the limit is %d (%v), and of select 1024", 2*many+100, limit.Cur, err)
@@ -25,24 +26,24 @@ func TestShutdownOfManyStreams(t *testing.T) {
 	}
 	var peers []net.Conn
 	for range many {
-		c := dialPeer(t, ln.Addr().String())
-		send(t, c, "hello\n")
-		expect(t, c, "hello!\n")
+		c := rig.Dial(t, ln.Addr().String())
+		rig.Send(t, c, "hello\n")
+		rig.Expect(t, c, "hello!\n")
 		peers = append(peers, c)
 	}
 	held, release := make(chan struct{}), make(chan struct{})
 	e.Loop().Post(func() { close(held); <-release })
-	await(t, held)
+	rig.Await(t, held)
 	for _, c := range peers {
-		send(t, c, "more\n")
+		rig.Send(t, c, "more\n")
 	}
 	done := make(chan error, 1)
 	go func() { done <- e.Shutdown(t.Context()) }()
 	close(release)
 	for _, c := range peers {
-		expectEnd(t, c, "more!\n")
+		rig.ExpectEnd(t, c, "more!\n")
 	}
-	if err := await(t, done); err != nil {
+	if err := rig.Await(t, done); err != nil {
 		t.Error(err)
 	}
 }

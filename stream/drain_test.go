@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -27,7 +28,7 @@ func shutdownServes(t *testing.T, pause func(*task.Task) error) {
 	want := pattern(300_000)
 	arrived := make(chan struct{}, 1)
 	var got []byte
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	// What is sent to a Unix socket has arrived. With TCP some of it would be on its way.
 	ln, err := e.Listen("unix", filepath.Join(t.TempDir(), "socket"), stream.Handle(func(t *task.Task, s *stream.Stream) error {
 		if _, err := task.Await(t, rondo.FromChan(t.Loop(), arrived)); err != nil {
@@ -61,7 +62,7 @@ func shutdownServes(t *testing.T, pause func(*task.Task) error) {
 		t.Fatal(err)
 	}
 	defer peer.Close()
-	if err := peer.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := peer.SetDeadline(time.Now().Add(rig.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	if err := peer.(*net.UnixConn).SetWriteBuffer(4 << 20); err != nil {
@@ -73,8 +74,8 @@ func shutdownServes(t *testing.T, pause func(*task.Task) error) {
 	done := make(chan error, 1)
 	go func() { done <- e.Shutdown(t.Context()) }()
 	arrived <- struct{}{}
-	expectEnd(t, peer, "all")
-	if err := await(t, done); err != nil {
+	rig.ExpectEnd(t, peer, "all")
+	if err := rig.Await(t, done); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 	if !bytes.Equal(got, want) {
@@ -85,7 +86,7 @@ func shutdownServes(t *testing.T, pause func(*task.Task) error) {
 // Handlers that wait for their peers end with io.EOF.
 func TestShutdownEndsIdleStreams(t *testing.T) {
 	const many = 50
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	ended := make(chan error, many)
 	ln, err := e.Listen("tcp", "127.0.0.1:0", stream.Handle(func(t *task.Task, s *stream.Stream) error {
 		_, _ = s.Write(t, []byte("hello"))
@@ -101,15 +102,15 @@ func TestShutdownEndsIdleStreams(t *testing.T) {
 	}
 	var peers []net.Conn
 	for range many {
-		peers = append(peers, dialPeer(t, ln.Addr().String()))
-		expect(t, peers[len(peers)-1], "hello")
+		peers = append(peers, rig.Dial(t, ln.Addr().String()))
+		rig.Expect(t, peers[len(peers)-1], "hello")
 	}
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
 	for _, c := range peers {
-		expectEnd(t, c, "")
-		if err := await(t, ended); err != io.EOF { //nolint:errorlint // documented to be bare
+		rig.ExpectEnd(t, c, "")
+		if err := rig.Await(t, ended); err != io.EOF { //nolint:errorlint // documented to be bare
 			t.Errorf("a handler was told %v", err)
 		}
 	}
@@ -166,11 +167,11 @@ func TestShutdownWithAnEndlessPeer(t *testing.T) {
 			}
 		}
 	}()
-	await(t, begun)
+	rig.Await(t, begun)
 	if err := v.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	await(t, flood)
+	rig.Await(t, flood)
 	v.check(t)
 }
 
@@ -204,7 +205,7 @@ func TestShutdownOfAPausedStream(t *testing.T) {
 		return nil
 	})
 	go func() { _, _ = v.peer.Write(want) }() // it is not all read
-	await(t, full)
+	rig.Await(t, full)
 	if err := v.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -39,10 +40,10 @@ func TestHandlerErrorBesideTheEnd(t *testing.T) {
 		"a cancellation": func(t *task.Task, _ *stream.Stream) error { t.Cancel(nil); return errTest },
 	} {
 		t.Run(what, func(t *testing.T) {
-			e := newEngine(t, rondo.Config{})
+			e := rig.New(t, rondo.Config{})
 			v := serveOn(t, e, h)
 			<-v.ended
-			e.log.await(t, errTest.Error())
+			e.Log.Await(t, errTest.Error())
 			v.peer.Close()
 		})
 	}
@@ -50,7 +51,7 @@ func TestHandlerErrorBesideTheEnd(t *testing.T) {
 
 // A dialed stream that its task leaves open does not keep a shutdown, whenever the task ends.
 func TestShutdownOfAStreamLeftOpen(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -14,48 +14,10 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
-
-// shellPipe is a blocking pipe, as a shell makes it: os.Pipe's would be non-blocking already.
-func shellPipe(t testing.TB) (r, w *os.File) {
-	t.Helper()
-	var fds [2]int
-	syscall.ForkLock.RLock()
-	err := syscall.Pipe(fds[:])
-	for _, fd := range fds {
-		syscall.CloseOnExec(fd)
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, w = os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
-	t.Cleanup(func() {
-		r.Close()
-		w.Close()
-	})
-	return r, w
-}
-
-// statusFlags are those of the open file that f names.
-func statusFlags(t testing.TB, f *os.File) uintptr {
-	t.Helper()
-	raw, err := f.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var flags uintptr
-	var errno syscall.Errno
-	err = raw.Control(func(fd uintptr) {
-		flags, _, errno = syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFL, 0)
-	})
-	if err != nil || errno != 0 {
-		t.Fatal(err, errno)
-	}
-	return flags
-}
 
 // create makes a regular file.
 func create(t *testing.T, content []byte) *os.File {
@@ -108,7 +70,7 @@ func TestRegularFile(t *testing.T) {
 		}
 		got, err := io.ReadAll(s.IO(t))
 		if err != nil || string(got) != string(big) {
-			return fmt.Errorf("read %s, %w", short(got), err)
+			return fmt.Errorf("read %s, %w", rig.Short(got), err)
 		}
 		s.Close()
 		if _, err := s.Next(t, 1); err != io.EOF { //nolint:errorlint // documented to be bare
@@ -171,8 +133,8 @@ func TestFullDevice(t *testing.T) {
 func TestCopyFile(t *testing.T) {
 	content := pattern(8<<20 + 123)
 	f := create(t, content)
-	r, w := shellPipe(t)
-	handle(t, func(peer *net.TCPConn) { expectEnd(t, peer, string(content)) }, func(t *task.Task, s *stream.Stream) error {
+	r, w := rig.Pipe(t)
+	handle(t, func(peer *net.TCPConn) { rig.ExpectEnd(t, peer, string(content)) }, func(t *task.Task, s *stream.Stream) error {
 		return task.WithGroup(t, func(t *task.Task, g *task.Group) error {
 			g.Go(func(t *task.Task) error { // the file to the pipe
 				from, err := stream.OpenFile(t, f)
@@ -205,8 +167,8 @@ func TestCopyFile(t *testing.T) {
 
 // The flags of open files that others have too stay as they are where they can, and are put back in any case.
 func TestFileFlags(t *testing.T) {
-	r, w := shellPipe(t)
-	before := [2]uintptr{statusFlags(t, r), statusFlags(t, w)}
+	r, w := rig.Pipe(t)
+	before := [2]uintptr{rig.StatusFlags(t, r), rig.StatusFlags(t, w)}
 	run(t, func(task *task.Task) error {
 		in, err := stream.OpenFile(task, r)
 		if err != nil {
@@ -216,7 +178,7 @@ func TestFileFlags(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if during := [2]uintptr{statusFlags(t, r), statusFlags(t, w)}; runtime.GOOS == "linux" && during != before {
+		if during := [2]uintptr{rig.StatusFlags(t, r), rig.StatusFlags(t, w)}; runtime.GOOS == "linux" && during != before {
 			return fmt.Errorf("the flags are %#o, were %#o", during, before)
 		}
 		if _, err := out.Write(task, []byte("x")); err != nil {
@@ -232,7 +194,7 @@ func TestFileFlags(t *testing.T) {
 		out.Close()
 		return nil
 	})
-	if after := [2]uintptr{statusFlags(t, r), statusFlags(t, w)}; after != before {
+	if after := [2]uintptr{rig.StatusFlags(t, r), rig.StatusFlags(t, w)}; after != before {
 		t.Errorf("the flags are %#o at the end, were %#o", after, before)
 	}
 }

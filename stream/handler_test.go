@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
 
 // A handler that is cancelled before it has begun leaves no connection behind that nobody serves.
 func TestHandlerThatNeverBegins(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	ln, err := e.Bind("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +29,8 @@ func TestHandlerThatNeverBegins(t *testing.T) {
 		return 0, stream.Serve(t, ln, func(*task.Task, *stream.Stream) error { began = true; return nil })
 	})
 	peer := make(chan net.Conn, 1)
-	on(t, l, func() {}) // by then it serves
-	on(t, l, func() {})
+	rig.On(t, l, func() {}) // by then it serves
+	rig.On(t, l, func() {})
 	l.Post(func() {
 		c, err := net.Dial("tcp", ln.Addr().String()) // it is accepted in the next turn
 		if err != nil {
@@ -42,10 +43,10 @@ func TestHandlerThatNeverBegins(t *testing.T) {
 		}
 		served.Cancel(errTest)
 	})
-	c := await(t, peer)
+	c := rig.Await(t, peer)
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
-	if _, err := outcome(t, served); !errors.Is(err, errTest) {
+	_ = c.SetDeadline(time.Now().Add(rig.Patience))
+	if _, err := rig.Outcome(t, served); !errors.Is(err, errTest) {
 		t.Errorf("Serve: %v", err)
 	}
 	if _, err := io.ReadAll(c); err != nil {
@@ -108,13 +109,13 @@ func TestHandlerEnds(t *testing.T) {
 				}
 				return test.end(t, s)
 			})
-			send(t, v.peer, "go\n")
-			expect(t, v.peer, "bye")
+			rig.Send(t, v.peer, "go\n")
+			rig.Expect(t, v.peer, "bye")
 			if _, err := v.peer.Read(make([]byte, 1)); test.resets == errors.Is(err, io.EOF) {
 				t.Errorf("the peer reads %v", err)
 			}
 			if test.log != "" {
-				v.log.await(t, test.log)
+				v.Log.Await(t, test.log)
 			}
 		})
 	}
@@ -142,8 +143,8 @@ func TestHalfClose(t *testing.T) {
 		}
 		return nil
 	})
-	expectEnd(t, v.peer, "that is all")
-	send(t, v.peer, "fine\n")
+	rig.ExpectEnd(t, v.peer, "that is all")
+	rig.Send(t, v.peer, "fine\n")
 	_ = v.peer.CloseWrite()
 	v.check(t)
 }
@@ -161,7 +162,7 @@ func TestReadBackpressure(t *testing.T) {
 		}
 		got, err := io.ReadAll(s.IO(t))
 		if err != nil || string(got) != string(want) {
-			return fmt.Errorf("read %s, %w", short(got), err)
+			return fmt.Errorf("read %s, %w", rig.Short(got), err)
 		}
 		return nil
 	})
@@ -172,7 +173,7 @@ func TestReadBackpressure(t *testing.T) {
 		t.Fatalf("the peer has written %d bytes: %v", n, err)
 	}
 	ready <- struct{}{}
-	_ = v.peer.SetWriteDeadline(time.Now().Add(patience))
+	_ = v.peer.SetWriteDeadline(time.Now().Add(rig.Patience))
 	if _, err := v.peer.Write(want[n:]); err != nil {
 		t.Fatal(err)
 	}

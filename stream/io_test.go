@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -67,11 +68,11 @@ func TestIOWithOthers(t *testing.T) {
 		}
 		return x.Close()
 	})
-	send(t, v.peer, "17\n{\"Text\":\"hey\"}\nKey: value\r\n\r\nto the end")
+	rig.Send(t, v.peer, "17\n{\"Text\":\"hey\"}\nKey: value\r\n\r\nto the end")
 	if err := v.peer.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	expectEnd(t, v.peer, "18\n{\"Text\":\"you\"}\nrest: a b to the end")
+	rig.ExpectEnd(t, v.peer, "18\n{\"Text\":\"you\"}\nrest: a b to the end")
 	v.check(t)
 }
 
@@ -105,7 +106,7 @@ func (shortWriter) Write([]byte) (int, error) { return 1, nil }
 func TestIOCopy(t *testing.T) {
 	want := strings.Repeat("x", 1<<20)
 	addr := backend(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, want) })
-	handle(t, func(peer *net.TCPConn) { expectEnd(t, peer, want) }, func(t *task.Task, s *stream.Stream) error {
+	handle(t, func(peer *net.TCPConn) { rig.ExpectEnd(t, peer, want) }, func(t *task.Task, s *stream.Stream) error {
 		from, err := stream.Dial(t, "tcp", addr)
 		if err != nil {
 			return err

@@ -2,22 +2,20 @@ package stream_test
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
 
 // served is one connection with a handler, and its peer, a plain net.Conn.
 type served struct {
-	*engine
+	*rig.Engine
 	peer  *net.TCPConn
 	ended chan error // what the handler returned
 }
@@ -25,14 +23,14 @@ type served struct {
 // serve has h serve one connection, on an engine of its own.
 func serve(t *testing.T, h stream.Handler) *served {
 	t.Helper()
-	v := serveOn(t, newEngine(t, rondo.Config{}), h)
+	v := serveOn(t, rig.New(t, rondo.Config{}), h)
 	t.Cleanup(func() { v.peer.Close() })
 	return v
 }
 
-func serveOn(t *testing.T, e *engine, h stream.Handler) *served {
+func serveOn(t *testing.T, e *rig.Engine, h stream.Handler) *served {
 	t.Helper()
-	v := &served{engine: e, ended: make(chan error, 1)}
+	v := &served{Engine: e, ended: make(chan error, 1)}
 	ln, err := e.Listen("tcp", "127.0.0.1:0", stream.Handle(func(t *task.Task, s *stream.Stream) error {
 		err := errors.New("it did not return")
 		defer func() { v.ended <- err }()
@@ -42,7 +40,7 @@ func serveOn(t *testing.T, e *engine, h stream.Handler) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.peer = dialPeer(t, ln.Addr().String())
+	v.peer = rig.Dial(t, ln.Addr().String())
 	return v
 }
 
@@ -57,57 +55,10 @@ func handle(t *testing.T, peer func(c *net.TCPConn), h stream.Handler) {
 // check waits for the handler's end, which must be without an error.
 func (v *served) check(t *testing.T) {
 	t.Helper()
-	if err := await(t, v.ended); err != nil {
+	if err := rig.Await(t, v.ended); err != nil {
 		t.Error(err)
-		v.log.take("a handler failed")
+		v.Log.Take("a handler failed")
 	}
-}
-
-// dialPeer connects a plain net.Conn, which is closed with the test.
-func dialPeer(t testing.TB, addr string) *net.TCPConn {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return c.(*net.TCPConn)
-}
-
-// send writes to a raw peer.
-func send(t testing.TB, w io.Writer, data string) {
-	t.Helper()
-	if _, err := io.WriteString(w, data); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// expect reads from a raw peer what must come next.
-func expect(t testing.TB, r io.Reader, want string) {
-	t.Helper()
-	got := make([]byte, len(want))
-	if n, err := io.ReadFull(r, got); err != nil || string(got) != want {
-		t.Fatalf("read %s, want %s (%v)", short(got[:n]), short([]byte(want)), err)
-	}
-}
-
-// expectEnd reads from a raw peer what must come last.
-func expectEnd(t testing.TB, r io.Reader, want string) {
-	t.Helper()
-	if got, err := io.ReadAll(r); err != nil || string(got) != want {
-		t.Fatalf("read %s, want %s (%v)", short(got), short([]byte(want)), err)
-	}
-}
-
-// short is how much of data a failure shows.
-func short(data []byte) string {
-	if len(data) > 64 {
-		return fmt.Sprintf("%q... (%d bytes)", data[:64], len(data))
-	}
-	return fmt.Sprintf("%q", data)
 }
 
 // pattern is n bytes of which no two stretches are alike.

@@ -12,12 +12,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
+
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
 func program(t *testing.T, name string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience) // by which a test that waits for it is ended too
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience) // by which a test that waits for it is ended too
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), "RONDO_TEST_PROGRAM="+name)
@@ -51,7 +52,7 @@ func TestOutputIsNotLost(t *testing.T) {
 		}
 		got, _ := io.ReadAll(out)
 		if err := cmd.Wait(); err != nil || string(got) != want {
-			t.Errorf("read %s, %v", short(got), err)
+			t.Errorf("read %s, %v", rig.Short(got), err)
 		}
 	})
 	t.Run("file", func(t *testing.T) {
@@ -60,21 +61,21 @@ func TestOutputIsNotLost(t *testing.T) {
 		cmd.Stdout = f
 		err := cmd.Run()
 		if got, _ := os.ReadFile(f.Name()); err != nil || string(got) != want {
-			t.Errorf("wrote %s, %v", short(got), err)
+			t.Errorf("wrote %s, %v", rig.Short(got), err)
 		}
 	})
 	t.Run("terminal", func(t *testing.T) {
-		near, far := terminal(t)
-		before := statusFlags(t, far)
+		near, far := rig.Terminal(t)
+		before := rig.StatusFlags(t, far)
 		cmd := start(t, "write", near)
 		got := make([]byte, len(want))
 		if n, err := io.ReadFull(far, got); err != nil || string(got) != want {
-			t.Errorf("read %s, %v", short(got[:n]), err)
+			t.Errorf("read %s, %v", rig.Short(got[:n]), err)
 		}
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
-		if after := statusFlags(t, far); after != before {
+		if after := rig.StatusFlags(t, far); after != before {
 			t.Errorf("the flags are %#o, were %#o", after, before)
 		}
 	})
@@ -82,16 +83,16 @@ func TestOutputIsNotLost(t *testing.T) {
 
 // A terminal is the same file as input and as output: what is typed must not be read by the output.
 func TestTerminalIsInputAndOutput(t *testing.T) {
-	near, far := terminal(t)
+	near, far := rig.Terminal(t)
 	cmd := start(t, "shout", near)
 	lines := bufio.NewReader(far)
 	for i := range 200 {
-		send(t, far, fmt.Sprintf("line %d\n", i))
+		rig.Send(t, far, fmt.Sprintf("line %d\n", i))
 		if got, err := lines.ReadString('\n'); err != nil || got != fmt.Sprintf("line %d!\n", i) {
 			t.Fatalf("line %d: read %q, %v", i, got, err)
 		}
 	}
-	send(t, far, "\x04") // Ctrl-D
+	rig.Send(t, far, "\x04") // Ctrl-D
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -149,7 +150,7 @@ func TestOutputIsNotForReading(t *testing.T) {
 
 // A program whose reader has gone is told.
 func TestOutputToNobody(t *testing.T) {
-	r, w := shellPipe(t)
+	r, w := rig.Pipe(t)
 	r.Close()
 	cmd := program(t, "write")
 	cmd.Stdout = w
@@ -158,37 +159,5 @@ func TestOutputToNobody(t *testing.T) {
 	var exit *exec.ExitError
 	if err := cmd.Run(); !errors.As(err, &exit) || !strings.Contains(said.String(), "broken pipe") {
 		t.Errorf("%v: %s", err, said.String())
-	}
-}
-
-// terminal opens a pseudoterminal: what a program has, and what the person before it does.
-func terminal(t *testing.T) (near, far *os.File) {
-	t.Helper()
-	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("this machine has no pseudoterminals: ", err)
-	}
-	t.Cleanup(func() { far.Close() })
-	var unlock, number int32
-	ioctl(t, far, syscall.TIOCSPTLCK, unsafe.Pointer(&unlock))
-	ioctl(t, far, syscall.TIOCGPTN, unsafe.Pointer(&number))
-	near, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close() })
-	// No echo, and line ends as they are, so that what is read is what was written.
-	var tio syscall.Termios
-	ioctl(t, near, syscall.TCGETS, unsafe.Pointer(&tio))
-	tio.Lflag &^= syscall.ECHO
-	tio.Oflag &^= syscall.OPOST
-	ioctl(t, near, syscall.TCSETS, unsafe.Pointer(&tio))
-	return near, far
-}
-
-func ioctl(t *testing.T, f *os.File, request uintptr, arg unsafe.Pointer) {
-	t.Helper()
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(arg)); errno != 0 {
-		t.Fatal(errno)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -74,7 +75,7 @@ func TestBytesAreValidUntilTheNextRead(t *testing.T) {
 						return err
 					}
 					if string(p) != "hello" {
-						return fmt.Errorf("with %d bytes more it has become %s", len(want), short(p))
+						return fmt.Errorf("with %d bytes more it has become %s", len(want), rig.Short(p))
 					}
 				}
 				got := make([]byte, len(want))

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -151,13 +152,13 @@ func checkReads(t *task.Task, input []byte, sizes []int, ops []operation) error 
 			_, sameErr = errors.AsType[*stream.LimitError](err)
 		}
 		if !bytes.Equal(got, want) || !sameErr {
-			return fmt.Errorf("operation %d, %s, in %d segments: %s, %w; want %s, %w", i, op.name, len(segments), short(got), err, short(want), wantErr)
+			return fmt.Errorf("operation %d, %s, in %d segments: %s, %w; want %s, %w", i, op.name, len(segments), rig.Short(got), err, rig.Short(want), wantErr)
 		}
 		input = input[taken:]
 	}
 	got, err := io.ReadAll(s.IO(t))
 	if err != nil || !bytes.Equal(got, input) {
-		return fmt.Errorf("what is left: %s, %w; want %s", short(got), err, short(input))
+		return fmt.Errorf("what is left: %s, %w; want %s", rig.Short(got), err, rig.Short(input))
 	}
 	return nil
 }
@@ -238,7 +239,7 @@ func FuzzReads(f *testing.F) {
 			n := op[len(op)-1]
 			ops = append(ops, makeOperation(int(op[0]), int(n)*int(n)))
 		}
-		e := newEngine(t, rondo.Config{})
+		e := rig.New(t, rondo.Config{})
 		runOn(t, e.Loop(), func(t *task.Task) error { return checkReads(t, input, sizes, ops) })
 	})
 }

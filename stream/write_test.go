@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -40,7 +41,7 @@ func TestWriteWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := pattern(much)
 			waiting := make(chan struct{})
-			v := serveOn(t, newEngine(t, cfg), func(t *task.Task, s *stream.Stream) error {
+			v := serveOn(t, rig.New(t, cfg), func(t *task.Task, s *stream.Stream) error {
 				f := task.Spawn(t, func(t *task.Task) (int, error) { return s.Write(t, want) })
 				if err := blocked(t, s); err != nil {
 					return err
@@ -54,8 +55,8 @@ func TestWriteWaits(t *testing.T) {
 				}
 				return nil
 			})
-			await(t, waiting)
-			expectEnd(t, v.peer, string(want))
+			rig.Await(t, waiting)
+			rig.ExpectEnd(t, v.peer, string(want))
 			v.check(t)
 		})
 	}
@@ -69,7 +70,7 @@ func TestWritersTakeTurns(t *testing.T) {
 		want.WriteString(strings.Repeat(c, 2<<20))
 	}
 	want.WriteString("small")
-	handle(t, func(peer *net.TCPConn) { expectEnd(t, peer, want.String()) }, func(t *task.Task, s *stream.Stream) error {
+	handle(t, func(peer *net.TCPConn) { rig.ExpectEnd(t, peer, want.String()) }, func(t *task.Task, s *stream.Stream) error {
 		return task.WithGroup(t, func(t *task.Task, g *task.Group) error {
 			for _, c := range letters {
 				g.Go(func(t *task.Task) error {
@@ -112,7 +113,7 @@ func TestWriteCancelled(t *testing.T) {
 		}
 		return nil
 	})
-	await(t, ended)
+	rig.Await(t, ended)
 	got, err := io.ReadAll(v.peer)
 	if err != nil || len(got) != n || !bytes.Equal(got, want[:n]) {
 		t.Errorf("read %d bytes of %d, %v", len(got), n, err)
@@ -151,7 +152,7 @@ func TestWriteAndClose(t *testing.T) {
 				}
 				return nil
 			})
-			send(t, v.peer, "go\n")
+			rig.Send(t, v.peer, "go\n")
 			v.check(t)
 		})
 	}
@@ -178,7 +179,7 @@ func TestPeerResets(t *testing.T) {
 		}
 		return nil
 	})
-	await(t, waiting)
+	rig.Await(t, waiting)
 	if err := v.peer.SetLinger(0); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -190,7 +191,7 @@ func TestCancelAfterTheEndAndTwice(t *testing.T) {
 func TestCancelFromAFinaliser(t *testing.T) {
 	for _, how := range []string{"SetFinalizer", "AddCleanup"} {
 		t.Run(how, func(t *testing.T) {
-			e := newEngine(t, rondo.Config{})
+			e := rig.New(t, rondo.Config{})
 			l := e.Loop()
 			f := task.Go(l, wait)
 			type owner struct{ _ [64]byte }
@@ -204,9 +205,9 @@ func TestCancelFromAFinaliser(t *testing.T) {
 				}
 			}()
 			done := make(chan error, 1)
-			on(t, l, func() { f.OnDone(func(_ int, err error) { done <- err }) })
+			rig.On(t, l, func() { f.OnDone(func(_ int, err error) { done <- err }) })
 			var err error
-			eventually(t, "cancelled", func() bool {
+			rig.Eventually(t, "cancelled", func() bool {
 				runtime.GC()
 				select {
 				case err = <-done:
@@ -244,7 +245,7 @@ func TestCancelLeavesWhatIsShared(t *testing.T) {
 
 // What a cancelled task is about to wait for is told as well: nobody else might ever tell it.
 func TestCancelledTaskTellsWhatItAwaitsNext(t *testing.T) {
-	e := newEngine(t, rondo.Config{Loops: 2})
+	e := rig.New(t, rondo.Config{Loops: 2})
 	loops := e.Loops()
 	far := rondo.NewPromise[int](loops[1])
 	told := make(chan error, 1)
@@ -269,7 +270,7 @@ func TestCancelledTaskTellsWhatItAwaitsNext(t *testing.T) {
 		}
 		return wantErr("what it awaits", near.Future().Err(), errTest)
 	})
-	if err := await(t, told); !errors.Is(err, errTest) {
+	if err := rig.Await(t, told); !errors.Is(err, errTest) {
 		t.Errorf("the future of another loop was told %v, want %v", err, errTest)
 	}
 }

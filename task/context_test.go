@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
 // A task is a context that ends when it is cancelled, or has ended.
 func TestTaskIsAContext(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	var ctx context.Context
 	var during error
 	f := task.Go(e.Loop(), func(t *task.Task) (int, error) {
@@ -29,14 +30,14 @@ func TestTaskIsAContext(t *testing.T) {
 		_, err := wait(t)
 		return 0, err
 	})
-	on(t, e.Loop(), func() {})
-	on(t, e.Loop(), func() { f.Cancel(errTest) })
-	await(t, ctx.Done())
+	rig.On(t, e.Loop(), func() {})
+	rig.On(t, e.Loop(), func() { f.Cancel(errTest) })
+	rig.Await(t, ctx.Done())
 	if during != nil || ctx.Err() != context.Canceled || context.Cause(ctx) != errTest {
 		t.Errorf("before: %v; then: %v, because of %v", during, ctx.Err(), context.Cause(ctx))
 	}
-	result(t, task.Go(e.Loop(), func(t *task.Task) (int, error) { ctx = t; return 0, nil }))
-	await(t, ctx.Done()) // asked for the first time after the end
+	rig.Result(t, task.Go(e.Loop(), func(t *task.Task) (int, error) { ctx = t; return 0, nil }))
+	rig.Await(t, ctx.Done()) // asked for the first time after the end
 	if ctx.Err() != context.Canceled {
 		t.Errorf("after the end: %v", ctx.Err())
 	}
@@ -44,7 +45,7 @@ func TestTaskIsAContext(t *testing.T) {
 
 // Contexts made of a task end with it, need no goroutine to follow it, and may be used by any goroutine.
 func TestContextsOfATask(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	ready := make(chan *task.Task)
 	f := task.Go(e.Loop(), func(t *task.Task) (int, error) {
 		task.Go(t.Loop(), func(*task.Task) (int, error) { return 0, nil })
@@ -54,7 +55,7 @@ func TestContextsOfATask(t *testing.T) {
 			return err
 		})
 	})
-	tk := await(t, ready)
+	tk := rig.Await(t, ready)
 	if d, ok := tk.Deadline(); !ok || time.Until(d) > time.Hour {
 		t.Errorf("the deadline is %v, %v", d, ok)
 	}
@@ -79,14 +80,14 @@ func TestContextsOfATask(t *testing.T) {
 			}
 		})
 	}
-	on(t, e.Loop(), func() { f.Cancel(errTest) })
+	rig.On(t, e.Loop(), func() { f.Cancel(errTest) })
 	users.Wait()
 }
 
 // GoContext's tasks end with their context, and have its values.
 func TestGoContext(t *testing.T) {
 	type key struct{}
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	parent := context.WithValue(t.Context(), key{}, 1)
 
 	ctx, cancel := context.WithCancelCause(parent)
@@ -94,19 +95,19 @@ func TestGoContext(t *testing.T) {
 		_, err := wait(t)
 		return t.Value(key{}), wantErr("the wait", err, errTest)
 	})
-	on(t, e.Loop(), func() {})
+	rig.On(t, e.Loop(), func() {})
 	cancel(errTest)
-	if v := result(t, f); v != 1 {
+	if v := rig.Result(t, f); v != 1 {
 		t.Errorf("the value is %v", v)
 	}
 
 	f = task.GoContext(ctx, e.Loop(), func(*task.Task) (any, error) { t.Error("it began"); return nil, nil })
-	if _, err := outcome(t, f); !errors.Is(err, errTest) {
+	if _, err := rig.Outcome(t, f); !errors.Is(err, errTest) {
 		t.Errorf("a task of a context that had ended: error %v", err)
 	}
 
 	ctx, cancel = context.WithCancelCause(parent) // that outlives its task
-	result(t, task.GoContext(ctx, e.Loop(), func(*task.Task) (int, error) { return 1, nil }))
+	rig.Result(t, task.GoContext(ctx, e.Loop(), func(*task.Task) (int, error) { return 1, nil }))
 	cancel(errTest)
 }
 
@@ -145,11 +146,11 @@ func TestBlocksAreContexts(t *testing.T) {
 
 // GoContext's tasks have their context's deadline, and so have children of a group within a timeout.
 func TestDeadlineIsPassedOn(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	want, _ := ctx.Deadline()
-	got := result(t, task.GoContext(ctx, e.Loop(), func(t *task.Task) ([2]time.Time, error) {
+	got := rig.Result(t, task.GoContext(ctx, e.Loop(), func(t *task.Task) ([2]time.Time, error) {
 		own, _ := t.Deadline()
 		var child time.Time
 		err := task.WithTimeout(t, 2*time.Hour, func(t *task.Task) error { // ends later, so it does not count

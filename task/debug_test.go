@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -17,7 +18,7 @@ func blocks(ch chan int) { <-ch }
 // A task that waits for something else than the loop stops the loop: the watchdog says where.
 func TestWatchdogFindsATaskThatBlocks(t *testing.T) {
 	for _, nested := range []bool{false, true} {
-		e := newEngine(t, rondo.Config{Debug: true})
+		e := rig.New(t, rondo.Config{Debug: true})
 		ch := make(chan int)
 		f := task.Go(e.Loop(), func(t *task.Task) (int, error) {
 			if nested {
@@ -26,18 +27,18 @@ func TestWatchdogFindsATaskThatBlocks(t *testing.T) {
 			blocks(ch)
 			return 0, nil
 		})
-		line := e.log.await(t, "blocks its loop")
+		line := e.Log.Await(t, "blocks its loop")
 		if !strings.Contains(line, "task_test.blocks") || !strings.Contains(line, "chan receive") {
 			t.Errorf("the report does not say where, or how: %s", line)
 		}
 		close(ch)
-		result(t, f)
+		rig.Result(t, f)
 	}
 }
 
 // A task that computes is not reported.
 func TestWatchdogLeavesATaskAloneThatComputes(t *testing.T) {
-	e := newEngine(t, rondo.Config{Debug: true})
+	e := rig.New(t, rondo.Config{Debug: true})
 	runOn(t, e.Loop(), func(t *task.Task) error {
 		end := t.Loop().Now().Add(300 * time.Millisecond) // six looks of the dog
 		for t.Loop().Now().Before(end) {
@@ -52,13 +53,13 @@ func fails(*task.Task) (int, error) { return 0, errTest }
 // A task that fails and whose future nobody looks at is reported when it is collected, and the report names it.
 func TestUnseenErrorOfATask(t *testing.T) {
 	for _, debug := range []bool{false, true} {
-		e := newEngine(t, rondo.Config{Debug: debug})
+		e := rig.New(t, rondo.Config{Debug: debug})
 		task.Go(e.Loop(), fails)
-		on(t, e.Loop(), func() {})
+		rig.On(t, e.Loop(), func() {})
 		var line string
-		eventually(t, "reported", func() (ok bool) {
+		rig.Eventually(t, "reported", func() (ok bool) {
 			runtime.GC()
-			line, ok = e.log.take("nobody looked at the error")
+			line, ok = e.Log.Take("nobody looked at the error")
 			return ok
 		})
 		if !strings.Contains(line, errTest.Error()) || !strings.Contains(line, "task_test.fails") {
@@ -72,7 +73,7 @@ func TestUnseenErrorOfATask(t *testing.T) {
 
 // An error that somebody has seen, or has caused by cancelling, is not reported.
 func TestSeenErrorsOfTasks(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	runOn(t, e.Loop(), func(t *task.Task) error {
 		_, _ = task.Await(t, task.Spawn(t, fails))
 		task.Spawn(t, fails).Ignore()
@@ -91,7 +92,7 @@ func TestSeenErrorsOfTasks(t *testing.T) {
 	for range 5 {
 		runtime.GC()
 	}
-	on(t, e.Loop(), func() {})
+	rig.On(t, e.Loop(), func() {})
 }
 
 // What tasks wait for is not for other goroutines, where the loop can be known: where somebody waits.
@@ -106,7 +107,7 @@ func TestForeignGoroutine(t *testing.T) {
 	)
 	lock.TryLock()
 	semaphore.TryAcquire(1)
-	e := newEngine(t, rondo.Config{Debug: true})
+	e := rig.New(t, rondo.Config{Debug: true})
 	for _, wait := range []func(t *task.Task) error{
 		event.Wait, lock.Lock, func(t *task.Task) error { return semaphore.Acquire(t, 1) },
 		func(t *task.Task) error { condition.L.TryLock(); return condition.Wait(t) },
@@ -115,8 +116,8 @@ func TestForeignGoroutine(t *testing.T) {
 	} {
 		task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, wait(t) })
 	}
-	on(t, e.Loop(), func() {}) // in the turn in which they begin,
-	on(t, e.Loop(), func() {}) // and in one after that
+	rig.On(t, e.Loop(), func() {}) // in the turn in which they begin,
+	rig.On(t, e.Loop(), func() {}) // and in one after that
 	for what, call := range map[string]func(){
 		"Event.Set": event.Set, "Event.Clear": event.Clear, "Event.IsSet": func() { event.IsSet() },
 		"Lock.TryLock": func() { lock.TryLock() }, "Lock.Unlock": lock.Unlock, "Lock.Locked": func() { lock.Locked() },
@@ -174,13 +175,13 @@ func TestUnseenErrorsOfSeveral(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := newEngine(t, rondo.Config{})
+			e := rig.New(t, rondo.Config{})
 			runOn(t, e.Loop(), func(t *task.Task) error {
 				return fn(t, task.Spawn(t, failing("the first")), task.Spawn(t, failing("the second")))
 			})
-			eventually(t, "reported", func() (ok bool) {
+			rig.Eventually(t, "reported", func() (ok bool) {
 				runtime.GC()
-				_, ok = e.log.take("the second")
+				_, ok = e.Log.Take("the second")
 				return ok
 			})
 		})

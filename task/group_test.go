@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -265,7 +266,7 @@ func TestGroupCancelledAsLastChildEnds(t *testing.T) {
 // A child sees the values of the block's context, and ends with it.
 func TestGroupChildsContext(t *testing.T) {
 	type key struct{}
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	ctx := context.WithValue(t.Context(), key{}, "value")
 	var child context.Context
 	f := task.GoContext(ctx, e.Loop(), func(t *task.Task) (any, error) {
@@ -276,10 +277,10 @@ func TestGroupChildsContext(t *testing.T) {
 		})
 		return v, err
 	})
-	if v := result(t, f); v != "value" {
+	if v := rig.Result(t, f); v != "value" {
 		t.Errorf("the child sees %v", v)
 	}
-	await(t, child.Done())
+	rig.Await(t, child.Done())
 }
 
 // A block that keeps a cancellation from without to itself does not keep it from its children.
@@ -325,8 +326,8 @@ func TestGroupAfterCancellation(t *testing.T) {
 
 // A block that panics has nobody to return its children's errors to: they are reported.
 func TestGroupBlockPanicsAndChildFails(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
-	_, err := outcome(t, task.Go(e.Loop(), func(t *task.Task) (int, error) {
+	e := rig.New(t, rondo.Config{})
+	_, err := rig.Outcome(t, task.Go(e.Loop(), func(t *task.Task) (int, error) {
 		return 0, task.WithGroup(t, func(t *task.Task, g *task.Group) error {
 			g.Go(func(t *task.Task) error { _, _ = wait(t); return errTest })
 			g.Go(waitOnly) // is cancelled, which is no news
@@ -337,7 +338,7 @@ func TestGroupBlockPanicsAndChildFails(t *testing.T) {
 	if p, ok := errors.AsType[*rondo.PanicError](err); !ok || p.Value != "ouch" {
 		t.Errorf("error %v, want the block's panic", err)
 	}
-	if line := e.log.await(t, "block of a group panicked"); !strings.Contains(line, errTest.Error()) {
+	if line := e.Log.Await(t, "block of a group panicked"); !strings.Contains(line, errTest.Error()) {
 		t.Errorf("the report does not say how the child failed: %s", line)
 	}
 }

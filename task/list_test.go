@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -36,7 +37,7 @@ func TestNames(t *testing.T) {
 func waitOnly(t *task.Task) error { _, err := wait(t); return err }
 
 func TestTreeAndDump(t *testing.T) {
-	e := newEngine(t, rondo.Config{Loops: 2})
+	e := rig.New(t, rondo.Config{Loops: 2})
 	ready := make(chan struct{}, 2)
 	for _, l := range e.Loops() {
 		task.Go(l, func(t *task.Task) (int, error) {
@@ -51,8 +52,8 @@ func TestTreeAndDump(t *testing.T) {
 			})
 		})
 	}
-	await(t, ready)
-	await(t, ready)
+	rig.Await(t, ready)
+	rig.Await(t, ready)
 	var b strings.Builder
 	if err := task.Dump(t.Context(), &b, e.Engine); err != nil {
 		t.Fatal(err)

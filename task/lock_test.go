@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -88,7 +89,7 @@ func TestLockGivenAndCancelled(t *testing.T) {
 }
 
 func TestMisuseOfLocks(t *testing.T) {
-	e := newEngine(t, rondo.Config{Loops: 2})
+	e := rig.New(t, rondo.Config{Loops: 2})
 	for what, fn := range map[string]func(t *task.Task){
 		"Unlock":               func(*task.Task) { new(task.Lock).Unlock() },
 		"Wait without a lock":  func(t *task.Task) { _ = task.NewCondition(nil).Wait(t) },
@@ -99,7 +100,7 @@ func TestMisuseOfLocks(t *testing.T) {
 		"a negative semaphore": func(*task.Task) { task.NewSemaphore(-1) },
 		"a barrier for nobody": func(*task.Task) { task.NewBarrier(0) },
 	} {
-		_, err := outcome(t, task.Go(e.Loop(), func(t *task.Task) (int, error) { fn(t); return 0, nil }))
+		_, err := rig.Outcome(t, task.Go(e.Loop(), func(t *task.Task) (int, error) { fn(t); return 0, nil }))
 		if _, panicked := errors.AsType[*rondo.PanicError](err); !panicked {
 			t.Errorf("%s: error %v, want a panic", what, err)
 		}

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
 // What tasks do most costs no allocation, and a task one.
 func TestAllocations(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	if e.Loop().Debug() {
 		t.Skip("needs a build without the race detector, under which every call is checked, which allocates")
 	}

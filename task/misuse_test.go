@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
 // A task that waits with the Task of another is told so, and the other's wait is none the worse for it.
 func TestWaitsWithTheTaskOfAnother(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	var (
 		lock  task.Lock
 		event task.Event
@@ -57,7 +58,7 @@ func TestWaitsWithTheTaskOfAnother(t *testing.T) {
 
 // What is kept of a task after its end is of that task, although what it ran on is another's by then.
 func TestTaskAfterItsEnd(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	runOn(t, e.Loop(), func(self *task.Task) error {
 		var ended *task.Task
 		if err := join(self, spawn(self, func(t *task.Task) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -16,8 +17,8 @@ func panics(*task.Task) (int, error) { panic("ouch") }
 
 // A panic is the task's error, and says where it was.
 func TestPanicHasTheTasksStack(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
-	_, err := outcome(t, task.Go(e.Loop(), panics))
+	e := rig.New(t, rondo.Config{})
+	_, err := rig.Outcome(t, task.Go(e.Loop(), panics))
 	var p *rondo.PanicError
 	if !errors.As(err, &p) || p.Value != "ouch" || !strings.Contains(string(p.Stack), "task_test.panics") {
 		t.Fatalf("error %#v, want a *PanicError with the stack of panics", err)
@@ -47,7 +48,7 @@ func (*bad) FutureDone() { panic("a bad listener") }
 
 // What listens to a task's future and panics is reported, and hurts neither the task nor its coroutine.
 func TestListenerPanics(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	runOn(t, e.Loop(), func(t *task.Task) error {
 		f := task.Spawn(t, func(*task.Task) (int, error) { return 1, nil })
 		b := new(bad)
@@ -63,14 +64,14 @@ func TestListenerPanics(t *testing.T) {
 		}
 		return nil
 	})
-	e.log.await(t, "a bad listener")
+	e.Log.Await(t, "a bad listener")
 }
 
 // A task that calls runtime.Goexit fails; its deferred functions run on the loop, and may wait.
 func TestGoexit(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	cleaned := false
-	_, err := outcome(t, task.Go(e.Loop(), func(t *task.Task) (int, error) {
+	_, err := rig.Outcome(t, task.Go(e.Loop(), func(t *task.Task) (int, error) {
 		defer func() { cleaned = task.Yield(t) == nil && task.Sleep(t, 1) == nil }()
 		runtime.Goexit()
 		return 1, nil
@@ -78,7 +79,7 @@ func TestGoexit(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "runtime.Goexit") {
 		t.Errorf("error %v, want that of Goexit", err)
 	}
-	on(t, e.Loop(), func() {
+	rig.On(t, e.Loop(), func() {
 		if !cleaned {
 			t.Error("the deferred function did not get to wait")
 		}
@@ -88,7 +89,7 @@ func TestGoexit(t *testing.T) {
 
 // Nor does it end the task that happened to resume it.
 func TestGoexitOfATaskResumedByAnother(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	for range 100 {
 		runOn(t, e.Loop(), func(t *task.Task) error {
 			var fs []rondo.Awaitable
@@ -147,7 +148,7 @@ func TestGoexitInAGroup(t *testing.T) {
 
 // A nil function is found out where it is given.
 func TestNoFunction(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	defer func() {
 		if recover() == nil {
 			t.Error("Go took a nil function")
@@ -200,19 +201,19 @@ func (stuck) String() string { return "something bad" }
 
 // What a task waits for and panics when it is abandoned is reported; the task goes on, and the others hear of the engine's end.
 func TestAbandonPanics(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	start := func(fn func(t *task.Task) error) *rondo.Future[int] {
 		f := task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, fn(t) })
-		on(t, e.Loop(), func() {})
+		rig.On(t, e.Loop(), func() {})
 		return f
 	}
 	park := func(t *task.Task) error { return t.Park(stuck{}) }
 	f := start(park)
-	on(t, e.Loop(), func() { f.Cancel(errTest) })
-	if _, err := outcome(t, f); !errors.Is(err, errTest) {
+	rig.On(t, e.Loop(), func() { f.Cancel(errTest) })
+	if _, err := rig.Outcome(t, f); !errors.Is(err, errTest) {
 		t.Errorf("the task came to %v, want the reason", err)
 	}
-	e.log.await(t, "a bad parking")
+	e.Log.Await(t, "a bad parking")
 
 	var told [3]error
 	others := []func(t *task.Task) error{waitOnly, park, waitOnly}
@@ -222,7 +223,7 @@ func TestAbandonPanics(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e.log.await(t, "a bad parking")
+	e.Log.Await(t, "a bad parking")
 	for i, err := range told {
 		if !errors.Is(err, rondo.ErrEngineClosed) {
 			t.Errorf("task %d was told %v, want ErrEngineClosed", i, err)

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -45,11 +46,11 @@ func deeds(depth int) *rapid.Generator[[]deed] {
 // Random programs of tasks that lock, wait, and cancel each other: nobody gets in where another is, or before one who came first, or is
 // left behind; every cancellation is delivered once; no group returns before its children; and every task ends once.
 func TestRandomSchedules(t *testing.T) {
-	l := newEngine(t, rondo.Config{}).Loop()
+	l := rig.New(t, rondo.Config{}).Loop()
 	programs := rapid.SliceOfN(deeds(2), 1, 6)
 	rapid.Check(t, func(rt *rapid.T) {
 		program := programs.Draw(rt, "program")
-		bad, err := outcome(t, task.Go(l, func(t *task.Task) (error, error) { return newWorld(program).run(t), nil }))
+		bad, err := rig.Outcome(t, task.Go(l, func(t *task.Task) (error, error) { return newWorld(program).run(t), nil }))
 		if bad != nil || err != nil {
 			rt.Fatal(bad, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -19,7 +20,7 @@ func TestShutdownWithTenThousandTasksWaiting(t *testing.T) {
 	for _, how := range []string{"Close", "Shutdown"} {
 		t.Run(how, func(t *testing.T) {
 			before := runtime.NumGoroutine()
-			e := newEngine(t, rondo.Config{})
+			e := rig.New(t, rondo.Config{})
 			waits := kindsOfWait(e.Loop())
 			const n = 10_000
 			var begun, told, again, ended atomic.Int64
@@ -38,8 +39,8 @@ func TestShutdownWithTenThousandTasksWaiting(t *testing.T) {
 					return i, err
 				})
 			}
-			eventually(t, "all waiting", func() bool { return begun.Load() == n })
-			on(t, e.Loop(), func() {})
+			rig.Eventually(t, "all waiting", func() bool { return begun.Load() == n })
+			rig.On(t, e.Loop(), func() {})
 			if how == "Close" {
 				if err := e.Close(); err != nil {
 					t.Fatal(err)
@@ -59,7 +60,7 @@ func TestShutdownWithTenThousandTasksWaiting(t *testing.T) {
 					t.Fatalf("task %d: error %v, want ErrEngineClosed", i, err)
 				}
 			}
-			eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= before })
+			rig.Eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= before })
 			clear(futures)
 			for range 3 { // that they ended with the engine is no news to report
 				runtime.GC()
@@ -118,14 +119,14 @@ func kindsOfWait(l *rondo.Loop) []func(t *task.Task) error {
 
 // Shutdown waits for tasks that come to their end.
 func TestShutdownWaitsForTasks(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	begun := make(chan struct{})
 	f := task.Go(e.Loop(), func(t *task.Task) (int, error) {
 		close(begun)
 		return 1, task.Sleep(t, 5*time.Millisecond)
 	})
-	await(t, begun)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	rig.Await(t, begun)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
 	defer cancel()
 	if err := e.Shutdown(ctx); err != nil {
 		t.Fatal(err)
@@ -157,13 +158,13 @@ func TestTaskThatDoesNotEndIsEnded(t *testing.T) {
 		}, "it went on waiting"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := newEngine(t, rondo.Config{})
+			e := rig.New(t, rondo.Config{})
 			f := task.Go(e.Loop(), func(t *task.Task) (int, error) {
 				for {
 					_ = test.wait(t)
 				}
 			})
-			on(t, e.Loop(), func() {})
+			rig.On(t, e.Loop(), func() {})
 			if err := e.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -177,7 +178,7 @@ func TestTaskThatDoesNotEndIsEnded(t *testing.T) {
 // A task that must have a lock back, which it will never get, is ended with the loop; and leaves the line, so that who gives the lock
 // back as it is ended itself does not find it there.
 func TestTaskThatWaitsForItsLockIsEnded(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	// deaf waits for a condition, is notified, and does not get the lock.
 	deaf := func(t *task.Task, c *task.Condition) error {
 		if err := c.L.Lock(t); err != nil {
@@ -195,8 +196,8 @@ func TestTaskThatWaitsForItsLockIsEnded(t *testing.T) {
 		return 0, deaf(t, own)
 	})
 	waiter := task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, deaf(t, shared) })
-	on(t, e.Loop(), func() {})
-	on(t, e.Loop(), func() {})
+	rig.On(t, e.Loop(), func() {})
+	rig.On(t, e.Loop(), func() {})
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func TestTaskThatWaitsForItsLockIsEnded(t *testing.T) {
 func TestStartedAfterTheStop(t *testing.T) {
 	for _, known := range []bool{true, false} { // is there a scheduler already?
 		t.Run(fmt.Sprint("known=", known), func(t *testing.T) {
-			e := newEngine(t, rondo.Config{})
+			e := rig.New(t, rondo.Config{})
 			l := e.Loop()
 			fn := func(*task.Task) (int, error) { t.Error("the task has begun"); return 0, errTest }
 			var posted, spawned, child *rondo.Future[int]
@@ -223,7 +224,7 @@ func TestStartedAfterTheStop(t *testing.T) {
 					return 0, nil
 				})
 			}
-			on(t, l, func() { l.OnStop(func() { posted = task.Go(l, fn) }) })
+			rig.On(t, l, func() { l.OnStop(func() { posted = task.Go(l, fn) }) })
 			if err := e.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -244,7 +245,7 @@ func TestStartedAfterTheStop(t *testing.T) {
 
 // The end of the engine is not kept from what is shielded: neither from its waits nor from its context, also if that began later.
 func TestShieldedContextEndsWithTheEngine(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	type end struct{ wait, err, cause error }
 	var during, within, after end
 	look := func(t *task.Task) end {
@@ -263,7 +264,7 @@ func TestShieldedContextEndsWithTheEngine(t *testing.T) {
 		_ = task.Shielded(t, func(t *task.Task) error { after = look(t); return nil })
 		return 0, nil
 	})
-	on(t, e.Loop(), func() {})
+	rig.On(t, e.Loop(), func() {})
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/task"
 )
 
 func TestResultsAndErrors(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
-	if v := result(t, task.Go(e.Loop(), func(*task.Task) (string, error) { return "x", nil })); v != "x" {
+	e := rig.New(t, rondo.Config{})
+	if v := rig.Result(t, task.Go(e.Loop(), func(*task.Task) (string, error) { return "x", nil })); v != "x" {
 		t.Errorf("result %q", v)
 	}
-	if _, err := outcome(t, task.Go(e.Loop(), func(*task.Task) (string, error) { return "", errTest })); !errors.Is(err, errTest) {
+	if _, err := rig.Outcome(t, task.Go(e.Loop(), func(*task.Task) (string, error) { return "", errTest })); !errors.Is(err, errTest) {
 		t.Errorf("error %v", err)
 	}
-	on(t, e.Loop(), func() { // Start does not begin within itself
+	rig.On(t, e.Loop(), func() { // Start does not begin within itself
 		began := false
 		task.Start(e.Loop(), func(*task.Task) (int, error) { began = true; return 0, nil })
 		if began {
@@ -74,7 +75,7 @@ func TestSleep(t *testing.T) {
 func TestYieldingTasksDoNotStarveTheLoop(t *testing.T) {
 	for _, n := range []int{1, 2, 3000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			e := newEngine(t, rondo.Config{})
+			e := rig.New(t, rondo.Config{})
 			fired, posted := make(chan struct{}), make(chan struct{})
 			done := false
 			runOn(t, e.Loop(), func(t *task.Task) error {
@@ -89,10 +90,10 @@ func TestYieldingTasksDoNotStarveTheLoop(t *testing.T) {
 				t.Loop().After(time.Millisecond, func() { close(fired) })
 				return nil
 			})
-			await(t, fired)
+			rig.Await(t, fired)
 			e.Loop().Post(func() { close(posted) })
-			await(t, posted)
-			on(t, e.Loop(), func() { done = true })
+			rig.Await(t, posted)
+			rig.On(t, e.Loop(), func() { done = true })
 		})
 	}
 }
@@ -100,7 +101,7 @@ func TestYieldingTasksDoNotStarveTheLoop(t *testing.T) {
 // A thousand tasks and more at once, again and again: coroutines are used again, and those beyond need are ended.
 func TestManyTasks(t *testing.T) {
 	before := runtime.NumGoroutine()
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	for range 3 {
 		runOn(t, e.Loop(), func(t *task.Task) error {
 			var fs []*rondo.Future[int]
@@ -115,7 +116,7 @@ func TestManyTasks(t *testing.T) {
 			}
 			return err
 		})
-		eventually(t, "coroutines given back", func() bool { return runtime.NumGoroutine() < before+1100 })
+		rig.Eventually(t, "coroutines given back", func() bool { return runtime.NumGoroutine() < before+1100 })
 	}
 }
 
@@ -221,7 +222,7 @@ func TestAsCompleted(t *testing.T) {
 
 // A future of another loop can be awaited, and cancelled.
 func TestAwaitAnotherLoop(t *testing.T) {
-	e := newEngine(t, rondo.Config{Loops: 2})
+	e := rig.New(t, rondo.Config{Loops: 2})
 	here, there := e.Loops()[0], e.Loops()[1]
 	runOn(t, here, func(t *task.Task) error {
 		for i := range 100 {
@@ -247,7 +248,7 @@ func TestAwaitAnotherLoop(t *testing.T) {
 
 // What runs in a task runs on the loop, for debug builds too; and waiting there as another goroutine would is refused.
 func TestTasksAreOnTheLoop(t *testing.T) {
-	e := newEngine(t, rondo.Config{Debug: true})
+	e := rig.New(t, rondo.Config{Debug: true})
 	runOn(t, e.Loop(), func(t *task.Task) error {
 		calls := func(t *task.Task) error {
 			l := t.Loop()
@@ -267,12 +268,12 @@ func TestTasksAreOnTheLoop(t *testing.T) {
 
 // A task that awaits itself would wait for ever: it is told so.
 func TestAwaitItself(t *testing.T) {
-	e := newEngine(t, rondo.Config{})
+	e := rig.New(t, rondo.Config{})
 	var f *rondo.Future[int]
-	on(t, e.Loop(), func() {
+	rig.On(t, e.Loop(), func() {
 		f = task.Start(e.Loop(), func(t *task.Task) (int, error) { return task.Await(t, f) })
 	})
-	if _, err := outcome(t, f); err == nil || !strings.Contains(err.Error(), "awaits its own future") {
+	if _, err := rig.Outcome(t, f); err == nil || !strings.Contains(err.Error(), "awaits its own future") {
 		t.Errorf("error %v, want one that says what is wrong", err)
 	}
 }

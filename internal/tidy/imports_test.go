@@ -54,14 +54,15 @@ var layers = []layer{
 	{"sim", "rondo internal/poller", false, "it supplies a poller and a clock, and knows no protocol"},
 	{"poetry", "rondo task stream", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
 
+	{"internal/rig", "rondo", false, "the tests of every package over rondo share it, so it knows none of those"},
 	{"internal/cli", "all", false, "over everything but cmd and sim"},
 	{"cmd", "all", false, "nothing is over it"},
 	{"examples", "public", false, "an example shows what a user can do"},
 	{"internal/tidy", "", true, "rules that import what they judge cannot judge it when it does not compile"},
 }
 
-// onlyTests are public packages that no program of this repository may depend on.
-var onlyTests = []string{"sim"}
+// onlyTests are packages for tests, public or not, that no program of this repository may depend on.
+var onlyTests = []string{"sim", "internal/rig"}
 
 // otherModules are folders with a go.mod of their own.
 var otherModules = []string{"bench", "tools"}
@@ -177,6 +178,13 @@ func TestImportsCatches(t *testing.T) {
 		{"task/x_test.go", module + "/sim", true},
 		{"frame/x_test.go", module + "/sim", false},
 		{"internal/cli/x.go", module + "/sim", false},
+		{"x.go", module + "/internal/rig", false},
+		{"x_test.go", module + "/internal/rig", true},
+		{"queue/x_test.go", module + "/internal/rig", true},
+		{"internal/cli/x.go", module + "/internal/rig", false},
+		{"internal/poller/x_test.go", module + "/internal/rig", false},
+		{"internal/rig/x.go", module, true},
+		{"internal/rig/x.go", module + "/task", false},
 		{"internal/cli/x.go", module + "/jobs", true},
 		{"internal/cli/x.go", "github.com/spf13/cobra", true},
 		{"internal/cli/x.go", module + "/cmd/rondo", false},
