@@ -26,7 +26,8 @@ type Host struct {
 	step    time.Duration // how far the clock on the wall has been set forward
 	files   int           // how many descriptors a process may have
 	program func(h *Host)
-	up      *hostWorld // the process; nil: it is down, or has been silenced
+	up      *hostWorld // the process; nil: there is none
+	dark    bool       // the machine is off
 	paused  int64      // the process does nothing until then
 	faults  hostFaults
 }
@@ -104,8 +105,8 @@ func (h *Host) Go(fn func()) {
 	}
 }
 
-// Kill ends the host's process, as kill -9 does: none of its code runs any more, but for deferred functions of goroutines and tasks; its connections
-// are reset.
+// Kill ends the host's process, as kill -9 does: none of its code runs any more, but for deferred functions of goroutines and tasks. The system
+// closes its connections.
 func (h *Host) Kill() {
 	if h.up != nil {
 		h.w.log.add(h.name, "kill", "", 0)
@@ -125,11 +126,11 @@ func (h *Host) down(tell bool) {
 	p := h.up
 	h.up = nil
 	p.gone = true
+	h.dark = !tell
 	for _, s := range p.sockets() {
-		s.vanish(tell)
+		s.vanish(!tell)
 	}
 	p.table = nil
-	p.listeners = nil
 	// The goroutine that calls may be one of them.
 	h.w.at(h.w.now, &call{fn: func() {
 		for _, r := range h.w.routinesOf(p) {
@@ -142,7 +143,7 @@ func (h *Host) down(tell bool) {
 func (h *Host) Restart() {
 	h.Kill()
 	h.w.log.add(h.name, "restart", "", 0)
-	h.paused = 0
+	h.paused, h.dark = 0, false
 	h.boot()
 	if h.program != nil {
 		h.Start(h.program)

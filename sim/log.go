@@ -108,7 +108,9 @@ func (l *Log) tail(n int) string {
 func (w *World) Log() *Log { return w.log }
 
 // Note adds a line of the program's own to the log.
-func (w *World) Note(format string, args ...any) { w.log.add("", "note", fmt.Sprintf(format, args...), 0) }
+func (w *World) Note(format string, args ...any) {
+	w.log.add("", "note", fmt.Sprintf(format, args...), 0)
+}
 
 // Diff says where two logs begin to differ, with what was before; it is empty if they do not.
 func Diff(a, b *Log) string {

@@ -117,7 +117,7 @@ func (s *socket) knocked(far *Host) {
 		return // it knocks again
 	}
 	c := far.up.newSocket(tcp, established)
-	c.name, c.plan, c.peer = s.name, s.plan, s
+	c.name, c.plan, c.peer, c.accepted = s.name, s.plan, s, true
 	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
 	s.peer = c
 	ln.pending = append(ln.pending, c)
@@ -202,7 +202,7 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
 	c.name = s.name
 	s.plan = &plan{w: p.w, way: p.w.link(p.Host, p.Host)}
-	c.plan = s.plan
+	c.plan, c.accepted = s.plan, true
 	s.peer, c.peer = c, s
 	s.far, c.path = a.Name, a.Name
 	ln.pending = append(ln.pending, c)

@@ -68,7 +68,7 @@ func (q *simPoller) Wait(until int64) ([]poller.Event, error) {
 			q.w.at(until, q)
 		}
 		r.pause()
-		if q.p.gone {
+		for q.p.gone {
 			r.pause() // until it is killed
 		}
 		if q.collect(); len(q.events) > 0 || q.woken || q.w.now >= until {
@@ -208,7 +208,7 @@ func (q *simPoller) SocketError(fd int) error {
 // Unsent implements poller.Poller.
 func (q *simPoller) Unsent(fd int) int {
 	if s := q.p.socket(fd); s != nil {
-		return len(s.out.queue) + s.out.flying
+		return s.out.queue.len() + s.out.flying
 	}
 	return 0
 }

@@ -38,6 +38,7 @@ type socket struct {
 	out       direction
 	keepAlive time.Duration
 	plan      *plan // what is to go wrong, the same for both ends
+	accepted  bool  // it is the end that has listened
 
 	pending []*socket // listening: connections that were not accepted
 	backlog int
@@ -185,7 +186,7 @@ func (s *socket) takeError() error {
 	return err
 }
 
-// break_ is the end of the connection for s: the error is reported once, to whom it may concern.
+// fail is the end of the connection for s: the error is reported once, to whom it may concern.
 func (s *socket) fail(err syscall.Errno) {
 	if s.dead || s.state == gone {
 		return
