@@ -20,8 +20,8 @@ func (c *cond) wait() {
 	}
 	told := c.told
 	c.L.Unlock()
+	defer c.L.Lock() // also when Block does not return, since the goroutine is killed
 	w.Block(func() bool { return c.told != told })
-	c.L.Lock()
 }
 
 func (c *cond) signal() {

@@ -14,7 +14,7 @@ import (
 	"github.com/rondo-go/rondo/task"
 )
 
-func echoServer(h *sim.Host) {
+func echoServer(h *sim.Host) error {
 	e := h.Engine()
 	_, err := e.Listen("tcp", ":7", stream.Handle(func(t *task.Task, s *stream.Stream) error {
 		for {
@@ -27,9 +27,7 @@ func echoServer(h *sim.Host) {
 			}
 		}
 	}))
-	if err != nil {
-		panic(err)
-	}
+	return err
 }
 
 func TestEcho(t *testing.T) {

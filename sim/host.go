@@ -25,7 +25,7 @@ type Host struct {
 	ip      netip.Addr
 	step    time.Duration // how far the clock on the wall has been set forward
 	files   int           // how many descriptors a process may have
-	program func(h *Host)
+	program func(h *Host) error
 	up      *hostWorld // the process; nil: there is none
 	dark    bool       // the machine is off
 	paused  int64      // the process does nothing until then
@@ -92,11 +92,27 @@ func (h *Host) New(cfg rondo.Config) (*rondo.Engine, error) {
 	return e, err
 }
 
-// Start runs program, as a goroutine of the host's: it starts engines and servers. After a crash [Host.Restart] runs it again.
-func (h *Host) Start(program func(h *Host)) {
+// Start runs program, as a goroutine of the host's: it starts engines and servers, and returns. After a crash it is run again, by
+// [Host.Restart]. If it returns an error the process is killed, and started again after a second, as whatever looks after the programs of a machine does.
+func (h *Host) Start(program func(h *Host) error) {
 	h.program = program
-	h.Go(func() { program(h) })
+	p := h.up
+	h.Go(func() {
+		err := program(h)
+		if err == nil {
+			return
+		}
+		h.w.log.add(h.name, "failed", err.Error(), 0)
+		h.Kill()
+		h.w.After(restartDelay, func() {
+			if h.up == nil && p.gone {
+				h.Restart()
+			}
+		})
+	})
 }
+
+const restartDelay = time.Second
 
 // Go runs fn as a goroutine of the host's process: see [World.Go]. On a host that is down it does nothing.
 func (h *Host) Go(fn func()) {
