@@ -135,7 +135,7 @@ func (b *logBook) WithGroup(string) slog.Handler          { return b }
 
 func (b *logBook) Handle(_ context.Context, r slog.Record) error {
 	var line bytes.Buffer
-	line.WriteString(r.Message)
+	line.WriteString(r.Level.String() + " " + r.Message)
 	r.Attrs(func(a slog.Attr) bool {
 		fmt.Fprintf(&line, " %s=%v", a.Key, a.Value)
 		return true
