@@ -61,7 +61,7 @@ func Main() int {
 			}
 		}
 	}()
-	p := &program{out: os.Stdout, errs: os.Stderr, clock: wallClock}
+	p := &program{out: newOutlet(ctx, os.Stdout), errs: newOutlet(ctx, os.Stderr), clock: wallClock}
 	return p.run(ctx, os.Args[1:])
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,12 +86,23 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 	}
 
 	client := poetry.Client{Timeout: f.timeout, Now: p.clock.now}
+	if f.output != "" || f.timeline != "" {
+		// An output whose reader has gone away is an error like any other, and not the process's end: the files are still wanted.
+		signal.Ignore(syscall.SIGPIPE)
+	}
 	report, err := p.watch(ctx, &client, poetry.Mode(f.mode), f.addresses, f.json)
-	if err != nil {
+	if report == nil {
 		return err
 	}
-
-	if err := p.keep(f, report); err != nil {
+	if f.print && err == nil {
+		err = p.printPoems(ctx, report)
+	}
+	if keepErr := p.keep(f, report); err == nil {
+		err = keepErr
+	} else if keepErr != nil {
+		err = fmt.Errorf("%w; and %w", err, keepErr)
+	}
+	if err != nil {
 		return err
 	}
 	if report.Failed() > 0 {
@@ -98,7 +111,8 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 	return nil
 }
 
-// watch fetches and says what happens: as JSON at the end, as bars on a terminal, or line by line.
+// watch fetches and says what happens: as JSON at the end, as bars on a terminal, or line by line. Beside a report an error is that of
+// the output.
 func (p *program) watch(ctx context.Context, c *poetry.Client, mode poetry.Mode, addresses []poetry.Address, asJSON bool) (*poetry.Report, error) {
 	printer := poetry.NewPrinter(p.out, mode)
 	if asJSON {
@@ -142,10 +156,14 @@ func (p *program) watchBars(ctx context.Context, c *poetry.Client, mode poetry.M
 		event(poetry.Event)
 		wait()
 	}
+	screen := p.out
+	if f, ok := fileOf(screen); ok {
+		screen = f // the drawing asks it for its size
+	}
 	if len(addresses) < rows {
-		drawing = newBars(p.out, p.clock, addresses)
+		drawing = newBars(screen, p.clock, addresses)
 	} else {
-		drawing = newTally(p.out, p.clock, len(addresses))
+		drawing = newTally(screen, p.clock, len(addresses))
 	}
 	c.OnEvent = drawing.event
 	report := fetchOn(ctx, e, c, mode, addresses)

@@ -55,7 +55,7 @@ Go's goroutines; task has tasks of one event loop, which count from 1.`,
 			if i.workers == "task" {
 				return p.whoTasks(cmd.Context(), i.n)
 			}
-			return p.whoGoroutines(i.n)
+			return p.whoGoroutines(cmd.Context(), i.n)
 		},
 	}
 	cmd.Flags().Var(choice{word: &i.workers, allowed: []string{"goroutine", "task"}, later: []string{"process"}}, "workers",
@@ -64,7 +64,7 @@ Go's goroutines; task has tasks of one event loop, which count from 1.`,
 }
 
 // whoGoroutines has each worker end before the next begins: Go promises no order otherwise.
-func (p *program) whoGoroutines(n int) error {
+func (p *program) whoGoroutines(ctx context.Context, n int) error {
 	whoami := func(name, what string) error {
 		_, err := fmt.Fprintf(p.out, "Goroutine %s (%s) says: %s\n", ownGoroutine(), name, what)
 		return err
@@ -77,6 +77,9 @@ func (p *program) whoGoroutines(n int) error {
 		go func() { said <- whoami(fmt.Sprintf("function-%d", i), fmt.Sprintf("I'm function %d", i)) }()
 		if err := <-said; err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
 	return nil
@@ -122,5 +125,8 @@ func onOneLoop(ctx context.Context, fn func(t *task.Task) error) error {
 	_, err = task.GoContext(ctx, e.Loop(), func(t *task.Task) (none struct{}, err error) {
 		return none, fn(t)
 	}).Wait(context.WithoutCancel(ctx))
+	if ctx.Err() != nil && rondo.IsOnly(err, context.Cause(ctx)) {
+		return context.Cause(ctx) // once, however many tasks it has ended
+	}
 	return err
 }
