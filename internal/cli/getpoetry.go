@@ -30,8 +30,9 @@ func (p *program) getPoetry() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get-poetry [options] [HOST:]PORT ...",
 		Short: "Get poems from slow servers, one after the other or all at once",
-		Long: `Get poems from slow servers. An address without a host is on 127.0.0.1. When a
-server fails, a line says so, the others go on, and the exit status is 1.
+		Long: `Get poems from slow servers, such as "rondo slowpoetry", which says its port. An
+address without a host is on 127.0.0.1; a port is from 1 to 65535. When a server
+fails, a line says so, the others go on, and the exit status is 1.
 
 --mode blocking gets one poem after the other; threads runs a goroutine for
 each; async has all of them on one event loop, with callbacks; task has them on
@@ -59,11 +60,11 @@ long as its bytes so far; in a pipe each piece is a line.`,
 	flags := cmd.Flags()
 	flags.Var(choice{word: &f.mode, allowed: []string{"blocking", "threads", "async", "task"}}, "mode",
 		"how to wait for the servers")
-	flags.Var(seconds{&f.timeout}, "timeout", "give a server up that sends nothing for so long (default never)")
+	flags.Var(seconds{&f.timeout}, "timeout", "give a server up that sends nothing for so long, 0 or more; 0 means never (default 0)")
 	flags.BoolVar(&f.print, "print", false, "print the poems at the end")
-	flags.StringVar(&f.output, "output", "", "write each poem into a file of its own in this `folder`")
+	flags.Var(filled{&f.output, "folder"}, "output", "write each poem into a file of its own in this `folder`")
 	flags.BoolVar(&f.json, "json", false, "print the figures as JSON, and nothing else")
-	flags.StringVar(&f.timeline, "timeline", "", "draw when what came into this `file`: .svg, .html, .txt or .json")
+	flags.Var(filled{&f.timeline, "file"}, "timeline", "draw when what came into this `file`: .svg, .html, .txt or .json")
 	return cmd
 }
 
