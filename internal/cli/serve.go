@@ -47,7 +47,8 @@ func (p *program) serveEcho() *cobra.Command {
 		Short: "Send back whatever comes",
 		Long: `Send back whatever comes, to any number of clients at once. Ctrl-C, or the
 signals INT, TERM and HUP, end it in good order: nobody new is let in, and what
-has come is still answered. A second signal ends it at once.`,
+has come is still answered. Ctrl-C, INT or TERM after that ends it at once; HUP
+does not.`,
 		Example: `  rondo serve echo
   rondo serve echo --addr 0.0.0.0:7000 --loops 4
   rondo serve echo --style task
@@ -113,7 +114,7 @@ func (p *program) drain(e *rondo.Engine, patience time.Duration) error {
 		}
 		return nil
 	}
-	fmt.Fprintf(p.out, "Draining for up to %v; a second signal ends it at once.\n", patience)
+	fmt.Fprintf(p.out, "Draining for up to %v; Ctrl-C, INT or TERM ends it at once.\n", patience)
 	timeout, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	limit, cutOff := context.WithCancel(context.Background())
