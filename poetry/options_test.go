@@ -2,10 +2,10 @@ package poetry
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"math"
 	"strings"
 	"testing"
 	"time"

@@ -52,12 +52,12 @@ func (o *outlet) Write(p []byte) (int, error) {
 		return w.n, w.err
 	case <-o.ctx.Done():
 	}
-	timer := time.NewTimer(lastWords)
-	defer timer.Stop()
+	late, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), lastWords)
+	defer cancel()
 	select {
 	case w := <-o.written:
 		return w.n, w.err
-	case <-timer.C:
+	case <-late.Done():
 		o.stuck = true
 		return 0, context.Cause(o.ctx)
 	}
