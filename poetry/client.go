@@ -16,7 +16,8 @@ const readBufferBytes = 4096
 // several fetches at once, if its callbacks allow it; its fields must not be changed meanwhile.
 type Client struct {
 	// Timeout is how long a server may send nothing: since dialing began, and then since its last byte. One that
-	// exceeds it fails its own task. 0 means no limit.
+	// exceeds it fails its own task. The time in which the client does not listen, because OnEvent has not returned,
+	// is added to it. 0 means no limit.
 	Timeout time.Duration
 	// MaxBytes is the longest poem taken; 0 means DefaultMaxBytes.
 	MaxBytes int
@@ -75,7 +76,9 @@ func (c *Client) read(ctx context.Context, r *Recorder, task int, address Addres
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
+	stands := c.now()
 	r.Connected(task)
+	last = last.Add(c.now().Sub(stands)) // what was told meanwhile, by this task or another, is not the server's time
 
 	buf := make([]byte, readBufferBytes)
 	for {
@@ -86,10 +89,10 @@ func (c *Client) read(ctx context.Context, r *Recorder, task int, address Addres
 		}
 		n, err := conn.Read(buf)
 		if n > 0 {
-			last = c.now()
 			if err := r.Data(task, buf[:n]); err != nil {
 				return err
 			}
+			last = c.now()
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

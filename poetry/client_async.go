@@ -77,8 +77,8 @@ type asyncTask struct {
 	task  int
 	conn  *rondo.Conn        // nil until it stands
 	abort context.CancelFunc // gives the connecting up
-	timer rondo.Timer        // until Timeout; over if there is none
 	ended bool
+	quiet silence
 }
 
 func (t *asyncTask) start(address Address) {
@@ -88,12 +88,11 @@ func (t *asyncTask) start(address Address) {
 		t.end(f.ctx.Err())
 		return
 	}
-	if f.client.Timeout > 0 {
-		t.timer = f.loop.After(f.client.Timeout, func() { t.end(os.ErrDeadlineExceeded) })
-	}
+	t.quiet = f.recorder.newSilence(f.loop, func() { t.end(os.ErrDeadlineExceeded) })
+	t.quiet.listen()
 	var ctx context.Context
 	ctx, t.abort = context.WithCancel(f.ctx)
-	// The timer bounds the connecting too; without one, only the operating system does.
+	// The silence bounds the connecting too; without one, only the operating system does.
 	dialer := rondo.Dialer{Loop: f.loop, Timeout: -1}
 	dialer.Dial(ctx, f.loop.Engine(), "tcp", address.String(), t).OnDone(func(_ *rondo.Conn, err error) {
 		if err != nil {
@@ -115,9 +114,10 @@ func (t *asyncTask) DataReceived(_ *rondo.Conn, p []byte) int {
 	if t.ended {
 		return len(p)
 	}
-	t.timer.Reset(t.fetch.client.Timeout)
 	if err := t.fetch.recorder.Data(t.task, p); err != nil {
 		t.end(err)
+	} else {
+		t.quiet.listen()
 	}
 	return len(p)
 }
@@ -140,7 +140,7 @@ func (t *asyncTask) end(err error) {
 	t.ended = true
 	f := t.fetch
 	f.recorder.End(t.task, orCancelled(f.ctx, err))
-	t.timer.Stop()
+	t.quiet.stop()
 	if t.abort != nil {
 		t.abort()
 	}

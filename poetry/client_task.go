@@ -47,18 +47,16 @@ func (c *Client) FetchTasks(ctx context.Context, l *rondo.Loop, addresses []Addr
 
 // readTask gets one poem.
 func (c *Client) readTask(t *task.Task, r *Recorder, number int, address Address) error {
-	var silence rondo.Timer // over if there is no Timeout
-	if c.Timeout > 0 {
-		silence = t.Loop().After(c.Timeout, func() { t.Cancel(os.ErrDeadlineExceeded) })
-		defer silence.Stop()
-	}
+	quiet := r.newSilence(t.Loop(), func() { t.Cancel(os.ErrDeadlineExceeded) })
+	quiet.listen()
+	defer quiet.stop()
 	// The silence bounds the connecting too; without it, only the operating system does.
 	s, err := stream.DialWith(t, rondo.Dialer{Timeout: -1}, "tcp", address.String())
 	if err != nil {
 		return err
 	}
 	r.Connected(number)
-	if err := c.readPieces(t, s, r, number, silence); err != nil {
+	if err := c.readPieces(t, s, r, number, &quiet); err != nil {
 		s.Abort() // a server would take a mere end for that of a client which still listens
 		return err
 	}
@@ -66,7 +64,7 @@ func (c *Client) readTask(t *task.Task, r *Recorder, number int, address Address
 }
 
 // readPieces reads until the server has said all that it has to say.
-func (c *Client) readPieces(t *task.Task, s *stream.Stream, r *Recorder, number int, silence rondo.Timer) error {
+func (c *Client) readPieces(t *task.Task, s *stream.Stream, r *Recorder, number int, quiet *silence) error {
 	for {
 		piece, err := s.Next(t, maxPieceBytes)
 		if errors.Is(err, io.EOF) {
@@ -75,10 +73,10 @@ func (c *Client) readPieces(t *task.Task, s *stream.Stream, r *Recorder, number 
 		if err != nil {
 			return err
 		}
-		silence.Reset(c.Timeout)
 		if err := r.Data(number, piece); err != nil {
 			return err
 		}
+		quiet.listen()
 	}
 }
 

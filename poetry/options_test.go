@@ -2,6 +2,7 @@ package poetry
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,13 +124,13 @@ func TestPacer(t *testing.T) {
 
 func TestJitter(t *testing.T) {
 	const ms = time.Millisecond
-	chance := []float64{0, 0.5, 0.75, 0}
+	chance := []float64{0, 0.5, 0.75, 0, 0.75}
 	o := Options{NumBytes: 1, Delay: 10 * ms, Jitter: 4 * ms, Random: func() float64 {
 		next := chance[0]
 		chance = chance[1:]
 		return next
 	}}
-	p := NewPacer([]byte("abcd"), o)
+	p := NewPacer([]byte("abcde"), o)
 	for i, want := range []time.Duration{6 * ms, 10 * ms, 12 * ms} {
 		if _, wait, _ := p.Next(); wait != want {
 			t.Errorf("wait %d is %v, want %v", i, wait, want)
@@ -138,6 +139,10 @@ func TestJitter(t *testing.T) {
 	p.options.Jitter = 20 * ms
 	if _, wait, _ := p.Next(); wait != 0 {
 		t.Errorf("a wait below zero is %v", wait)
+	}
+	p.options.Delay, p.options.Jitter = math.MaxInt64-1, math.MaxInt64-1
+	if _, wait, _ := p.Next(); wait != math.MaxInt64 {
+		t.Errorf("a wait beyond all limits is %v", wait)
 	}
 }
 

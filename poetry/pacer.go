@@ -1,6 +1,9 @@
 package poetry
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // End is what a server does to a client once the pacer has no more pieces.
 type End int
@@ -58,6 +61,9 @@ func (p *Pacer) wait() time.Duration {
 	if o.Jitter == 0 {
 		return o.Delay
 	}
-	spread := (2*o.random() - 1) * float64(o.Jitter)
-	return max(0, o.Delay+time.Duration(spread))
+	spread := time.Duration((2*o.random() - 1) * float64(o.Jitter))
+	if spread > math.MaxInt64-o.Delay {
+		return math.MaxInt64 // and not the negative time that the sum would be
+	}
+	return max(0, o.Delay+spread)
 }

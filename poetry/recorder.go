@@ -44,6 +44,7 @@ type Recorder struct {
 	onEvent   func(Event)
 	maxBytes  int
 	timeout   time.Duration
+	told      time.Duration // how long OnEvent has taken so far; not measured without a timeout
 }
 
 // NewRecorder begins the report of one client now. Of c it uses Now, OnEvent, MaxBytes, and Timeout for the wording of
@@ -138,5 +139,18 @@ func (r *Recorder) emit(f *Fetch, e Event) {
 		return
 	}
 	e.Task, e.Address, e.Elapsed = f.Task, f.Address, e.At-f.Start
+	if r.timeout <= 0 {
+		r.onEvent(e)
+		return
+	}
+	began := r.now()
 	r.onEvent(e)
+	r.told += r.now().Sub(began)
+}
+
+// toldFor is how long OnEvent has taken so far, if there is a timeout.
+func (r *Recorder) toldFor() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.told
 }

@@ -22,7 +22,7 @@ func DialWith(t *task.Task, d rondo.Dialer, network, address string) (*Stream, e
 	_, err := task.Await(t, d.Dial(context.Background(), t.Engine(), network, address, s))
 	if err != nil {
 		s.abandoned = true // it may be made in this very turn
-		if s.conn != nil {
+		if s.Conn() != nil {
 			s.Abort()
 		}
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,7 +75,7 @@ func TestHandlerEnds(t *testing.T) {
 		{"nil", func(*task.Task, *stream.Stream) error { return nil }, "", false},
 		{"error", func(*task.Task, *stream.Stream) error { return errConfused }, "confused", false},
 		{"EOF", func(*task.Task, *stream.Stream) error { return fmt.Errorf("reading: %w", io.EOF) }, "", false},
-		{"in the midst", func(*task.Task, *stream.Stream) error { return io.ErrUnexpectedEOF }, "unexpected EOF", false},
+		{"in the midst", func(*task.Task, *stream.Stream) error { return io.ErrUnexpectedEOF }, "ERROR stream: a handler failed", false},
 		{"closed", func(t *task.Task, s *stream.Stream) error {
 			s.Close()
 			_, err := s.Write(t, []byte("x"))
@@ -116,6 +117,32 @@ func TestHandlerEnds(t *testing.T) {
 			}
 			if test.log != "" {
 				v.Log.Await(t, test.log)
+			}
+		})
+	}
+}
+
+// A peer that goes away in the midst of a message is not the server's mistake: whoever looks for it finds it in the log, and it alarms
+// nobody. Another error beside it does.
+func TestPeerLeavesInTheMidst(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		and  error
+		log  string
+	}{
+		{"alone", nil, "DEBUG stream: the peer has left in the midst of a message"},
+		{"beside another", errConfused, "ERROR stream: a handler failed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := serve(t, func(t *task.Task, s *stream.Stream) error {
+				_, err := s.ReadLine(t, 100)
+				return errors.Join(fmt.Errorf("reading a line: %w", err), test.and)
+			})
+			rig.Send(t, v.peer, "half a li")
+			_ = v.peer.CloseWrite()
+			rig.ExpectEnd(t, v.peer, "")
+			if line := v.Log.Await(t, test.log); !strings.Contains(line, "reading a line: unexpected EOF") {
+				t.Errorf("the log has %q", line)
 			}
 		})
 	}

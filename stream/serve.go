@@ -11,7 +11,9 @@ import (
 
 // Handler serves one connection, in a task of its own on the connection's loop. When it returns the stream is closed, after what
 // was written is sent; if it panics, the connection is reset. Its error is reported to the engine's log, unless it is only
-// that the peer has gone (io.EOF, or the connection's own error), that the stream was closed, or that the task was cancelled.
+// that the peer has gone (io.EOF, or the connection's own error), that the stream was closed, or that the task was cancelled. That
+// the stream has ended in the midst of a message (io.ErrUnexpectedEOF) is no mistake of the handler's either: it is reported at
+// debug level.
 type Handler func(t *task.Task, s *Stream) error
 
 // Handle makes what [rondo.Engine.Listen] and [rondo.ListenConfig] take of a handler: for each connection a stream and a
@@ -49,7 +51,11 @@ func (s *Stream) run(t *task.Task) (none struct{}, err error) {
 	s.handle = nil
 	err = h(t, s)
 	returned = true
-	if s.ordinary(t, err) {
+	switch {
+	case s.ordinary(t, err):
+		err = nil
+	case s.ended == io.EOF && rondo.IsOnly(err, io.ErrUnexpectedEOF): //nolint:errorlint // ours, never wrapped
+		s.loop.Engine().Logger().Debug("stream: the peer has left in the midst of a message", "peer", s.RemoteAddr(), "error", err)
 		err = nil
 	}
 	_ = s.Close()

@@ -19,7 +19,7 @@ var ErrBusy = errors.New("stream: another task is reading")
 // rondo as the protocol of a connection.
 type Stream struct {
 	// What every message touches comes first, so that it is in as few cache lines as possible.
-	conn   transport  // nil until the connection stands
+	conn   transport  // unconnected until the connection stands
 	data   []byte     // what has come and was not read: data[taken:]. The loop's pool's; nil when there is nothing
 	taken  int        //
 	reader *task.Task // which waits, or has been served and has not run yet; nil if there is none
@@ -62,8 +62,10 @@ type transport interface {
 	RemoteAddr() net.Addr
 }
 
-// New makes a stream, to be the protocol of one connection. Any goroutine may call it.
-func New() *Stream { return new(Stream) }
+// New makes a stream, to be the protocol of one connection: of [rondo.Engine.Dial], for example. Any goroutine may call it. The stream
+// can be used once ConnectionMade has been called, so when Dial's future is done: before, Loop, Conn and the addresses are nil, and to
+// write to it or to close it panics. ([Dial] and [Handle] give streams that are connected.)
+func New() *Stream { return &Stream{conn: unconnected{}} }
 
 // ConnectionMade implements rondo.Protocol.
 func (s *Stream) ConnectionMade(c *rondo.Conn) {
@@ -212,10 +214,10 @@ func (s *Stream) Conn() *rondo.Conn {
 	return c
 }
 
-// LocalAddr is this side's address; nil after the connection has ended.
+// LocalAddr is this side's address; nil before the connection stands and after it has ended.
 func (s *Stream) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 
-// RemoteAddr is the peer's address, also after the connection has ended.
+// RemoteAddr is the peer's address, also after the connection has ended; nil before it stands.
 func (s *Stream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
 
 // Close closes the stream once all that was written is sent: it does not wait. Tasks that wait to read or write get

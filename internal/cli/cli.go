@@ -29,7 +29,7 @@ const (
 // errReported ends a command whose output has said already what failed.
 var errReported = errors.New("reported already")
 
-// errInterrupted is what ends the context of a command at the first signal. The second ends the process.
+// errInterrupted is what ends the context of a command at the first signal. INT or TERM after it ends the process, HUP does not.
 var errInterrupted = errors.New("interrupted")
 
 // wrong is a mistake of the user's: a sentence or two, which say what is wrong and what to do instead.
@@ -61,7 +61,7 @@ func Main() int {
 			}
 		}
 	}()
-	p := &program{out: os.Stdout, errs: os.Stderr, clock: wallClock}
+	p := &program{out: newOutlet(ctx, os.Stdout), errs: newOutlet(ctx, os.Stderr), clock: wallClock}
 	return p.run(ctx, os.Args[1:])
 }
 

@@ -51,7 +51,7 @@ client after the other; then their timelines are drawn from what was measured.`,
 	f := cmd.Flags()
 	f.Var(choice{word: &d.pace, allowed: []string{"quick", "original"}}, "pace",
 		"quick takes 6 seconds; original is the pace of the slow poetry documents, and takes 44")
-	f.StringVar(&d.output, "output", d.output, "write the page with the drawings into this `file`")
+	f.Var(filled{&d.output, "file"}, "output", "write the page with the drawings into this `file`")
 	f.BoolVar(&d.noHTML, "no-html", false, "write no page")
 	return cmd
 }

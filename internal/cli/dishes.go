@@ -52,23 +52,18 @@ goroutine has a goroutine for each, and promises no order.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case d.dryers < 1:
-				return wrong("--dryers: %d dryers are too few: give 1 or more, or the dishes stay wet.", d.dryers)
-			case d.dryers > maxDryers:
-				return wrong("--dryers: %d dryers are too many: give at most %d.", d.dryers, maxDryers)
-			case d.workers == "task":
+			if d.workers == "task" {
 				return p.dishTasks(cmd.Context(), d)
 			}
 			return p.dishGoroutines(cmd.Context(), d)
 		},
 	}
 	f := cmd.Flags()
-	f.Var(whole{&d.dryers}, "dryers", "how many dry")
+	f.Var(whole{&d.dryers, 1, maxDryers}, "dryers", fmt.Sprintf("how many dryers, from 1 to %d", maxDryers))
 	f.Var(choice{word: &d.workers, allowed: []string{"goroutine", "task"}, later: []string{"process", "redis"}}, "workers",
 		"what the washer and the dryers are")
-	f.Var(seconds{&d.wash}, "wash", "how long it takes to wash a dish (default no time)")
-	f.Var(seconds{&d.dry}, "dry", "how long it takes to dry one (default no time)")
+	f.Var(seconds{&d.wash}, "wash", "how long it takes to wash a dish, 0 or more (default 0)")
+	f.Var(seconds{&d.dry}, "dry", "how long it takes to dry one, 0 or more (default 0)")
 	return cmd
 }
 

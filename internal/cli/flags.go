@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,7 +47,8 @@ type seconds struct{ d *time.Duration }
 func (s seconds) Set(text string) error {
 	d, err := poetry.ParseDelay(text)
 	if err != nil {
-		return wrong("%q is no time to wait: give 0 or more seconds, like 0.1, or a duration like 100ms.", text)
+		return wrong("%q is no time to wait: give 0 to %d seconds, like 0.1, or a duration like 100ms.", text,
+			math.MaxInt64/int64(time.Second))
 	}
 	*s.d = d
 	return nil
@@ -61,16 +63,35 @@ func (s seconds) String() string {
 
 func (seconds) Type() string { return "seconds" }
 
-// whole is an option that takes a whole number as people write them: pflag's own would take 010 for eight.
-type whole struct{ n *int }
+// wholeNumber reads one as people write them: pflag's own would take 010 for eight.
+func wholeNumber(text string, least, most int) (int, error) {
+	n, err := strconv.Atoi(text)
+	huge := errors.Is(err, strconv.ErrRange)
+	limits := fmt.Sprintf("from %d to %d", least, most)
+	if most == math.MaxInt && !huge { // nobody needs to hear of that limit
+		limits = fmt.Sprintf("of %d or more", least)
+	}
+	switch {
+	case err != nil && !huge || strings.HasPrefix(text, "+"):
+		return 0, wrong("%q is no whole number: give one %s.", text, limits)
+	case huge || n < least || n > most:
+		return 0, wrong("%s is out of range: give a whole number %s.", text, limits)
+	}
+	return n, nil
+}
+
+// whole is an option that takes a whole number within limits. The help of the option must say them.
+type whole struct {
+	n           *int
+	least, most int
+}
 
 func (w whole) Set(text string) error {
-	n, err := strconv.Atoi(text)
-	if err != nil || strings.HasPrefix(text, "+") {
-		return wrong("%q is no whole number.", text)
+	n, err := wholeNumber(text, w.least, w.most)
+	if err == nil {
+		*w.n = n
 	}
-	*w.n = n
-	return nil
+	return err
 }
 
 func (w whole) String() string {
@@ -85,7 +106,38 @@ func (whole) Type() string { return "int" }
 // afterBytes is an option that takes a number of bytes, or is not given.
 type afterBytes struct{ *poetry.After }
 
+func (a afterBytes) Set(text string) error {
+	n, err := wholeNumber(text, 0, math.MaxInt)
+	if err == nil {
+		*a.After = poetry.AfterBytes(n)
+	}
+	return err
+}
+
 func (afterBytes) Type() string { return "bytes" }
+
+// filled is an option that takes some text, but not an empty one: that is what a script's variable gives which was never set.
+type filled struct {
+	text *string
+	what string // as one calls it
+}
+
+func (f filled) Set(text string) error {
+	if text == "" {
+		return wrong(`"" is no %s: give one, or leave the option out.`, f.what)
+	}
+	*f.text = text
+	return nil
+}
+
+func (f filled) String() string {
+	if f.text == nil {
+		return ""
+	}
+	return *f.text
+}
+
+func (filled) Type() string { return "string" }
 
 // choice is an option that takes one of a few words.
 type choice struct {

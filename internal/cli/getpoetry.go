@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,8 +30,9 @@ func (p *program) getPoetry() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get-poetry [options] [HOST:]PORT ...",
 		Short: "Get poems from slow servers, one after the other or all at once",
-		Long: `Get poems from slow servers. An address without a host is on 127.0.0.1. When a
-server fails, a line says so, the others go on, and the exit status is 1.
+		Long: `Get poems from slow servers, such as "rondo slowpoetry", which says its port. An
+address without a host is on 127.0.0.1; a port is from 1 to 65535. When a server
+fails, a line says so, the others go on, and the exit status is 1.
 
 --mode blocking gets one poem after the other; threads runs a goroutine for
 each; async has all of them on one event loop, with callbacks; task has them on
@@ -57,11 +60,11 @@ long as its bytes so far; in a pipe each piece is a line.`,
 	flags := cmd.Flags()
 	flags.Var(choice{word: &f.mode, allowed: []string{"blocking", "threads", "async", "task"}}, "mode",
 		"how to wait for the servers")
-	flags.Var(seconds{&f.timeout}, "timeout", "give a server up that sends nothing for so long (default never)")
+	flags.Var(seconds{&f.timeout}, "timeout", "give a server up that sends nothing for so long, 0 or more; 0 means never (default 0)")
 	flags.BoolVar(&f.print, "print", false, "print the poems at the end")
-	flags.StringVar(&f.output, "output", "", "write each poem into a file of its own in this `folder`")
+	flags.Var(filled{&f.output, "folder"}, "output", "write each poem into a file of its own in this `folder`")
 	flags.BoolVar(&f.json, "json", false, "print the figures as JSON, and nothing else")
-	flags.StringVar(&f.timeline, "timeline", "", "draw when what came into this `file`: .svg, .html, .txt or .json")
+	flags.Var(filled{&f.timeline, "file"}, "timeline", "draw when what came into this `file`: .svg, .html, .txt or .json")
 	return cmd
 }
 
@@ -84,12 +87,23 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 	}
 
 	client := poetry.Client{Timeout: f.timeout, Now: p.clock.now}
+	if f.output != "" || f.timeline != "" {
+		// An output whose reader has gone away is an error like any other, and not the process's end: the files are still wanted.
+		signal.Ignore(syscall.SIGPIPE)
+	}
 	report, err := p.watch(ctx, &client, poetry.Mode(f.mode), f.addresses, f.json)
-	if err != nil {
+	if report == nil {
 		return err
 	}
-
-	if err := p.keep(f, report); err != nil {
+	if f.print && err == nil {
+		err = p.printPoems(ctx, report)
+	}
+	if keepErr := p.keep(f, report); err == nil {
+		err = keepErr
+	} else if keepErr != nil {
+		err = fmt.Errorf("%w; and %w", err, keepErr)
+	}
+	if err != nil {
 		return err
 	}
 	if report.Failed() > 0 {
@@ -98,7 +112,8 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 	return nil
 }
 
-// watch fetches and says what happens: as JSON at the end, as bars on a terminal, or line by line.
+// watch fetches and says what happens: as JSON at the end, as bars on a terminal, or line by line. Beside a report an error is that of
+// the output.
 func (p *program) watch(ctx context.Context, c *poetry.Client, mode poetry.Mode, addresses []poetry.Address, asJSON bool) (*poetry.Report, error) {
 	printer := poetry.NewPrinter(p.out, mode)
 	if asJSON {
@@ -142,10 +157,14 @@ func (p *program) watchBars(ctx context.Context, c *poetry.Client, mode poetry.M
 		event(poetry.Event)
 		wait()
 	}
+	screen := p.out
+	if f, ok := fileOf(screen); ok {
+		screen = f // the drawing asks it for its size
+	}
 	if len(addresses) < rows {
-		drawing = newBars(p.out, p.clock, addresses)
+		drawing = newBars(screen, p.clock, addresses)
 	} else {
-		drawing = newTally(p.out, p.clock, len(addresses))
+		drawing = newTally(screen, p.clock, len(addresses))
 	}
 	c.OnEvent = drawing.event
 	report := fetchOn(ctx, e, c, mode, addresses)

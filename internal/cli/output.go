@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,12 +12,9 @@ import (
 	"github.com/rondo-go/rondo/poetry"
 )
 
-// keep prints and writes what was asked for. What is said about files goes to standard error, so that the output stays
-// what the client has always said.
+// keep writes the files that were asked for. What is said about them goes to standard error, so that the output stays what the client has
+// always said.
 func (p *program) keep(f fetching, report *poetry.Report) error {
-	if f.print {
-		p.printPoems(report)
-	}
 	if f.output != "" {
 		if err := p.writePoems(f.output, report); err != nil {
 			return err
@@ -31,7 +29,9 @@ func (p *program) keep(f fetching, report *poetry.Report) error {
 	return nil
 }
 
-func (p *program) printPoems(report *poetry.Report) {
+// printPoems goes on to the end if the fetching was interrupted, and not if the printing is.
+func (p *program) printPoems(ctx context.Context, report *poetry.Report) error {
+	before := ctx.Err()
 	_, _, onTerminal := terminal(p.out)
 	for i := range report.Tasks {
 		t := &report.Tasks[i]
@@ -42,11 +42,17 @@ func (p *program) printPoems(report *poetry.Report) {
 		if onTerminal {
 			text = harmless(t.Poem)
 		}
-		fmt.Fprintf(p.out, "\nTask %d: the poem from %s\n\n%s", t.Task, t.Address, text)
 		if !strings.HasSuffix(text, "\n") {
-			fmt.Fprintln(p.out)
+			text += "\n"
+		}
+		if _, err := fmt.Fprintf(p.out, "\nTask %d: the poem from %s\n\n%s", t.Task, t.Address, text); err != nil {
+			return err
+		}
+		if before == nil && ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // writePoems writes the whole poems; a part of one is no poem.

@@ -14,7 +14,7 @@ func (p *program) poems() *cobra.Command {
 	return &cobra.Command{
 		Use:   "poems [NAME]",
 		Short: "List the poems built in, or print one",
-		Long:  "List the poems built in, or print one of them. \"rondo slowpoetry NAME\" serves one.",
+		Long:  "List the poems built in, or print one of them.\n\"rondo slowpoetry NAME\" serves one.",
 		Example: `  rondo poems
   rondo poems donne`,
 		DisableFlagsInUseLine: true,

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 //
 //	status N COMMAND ARG...         run it, and expect that exit status
 //	start NAME COMMAND ARG...       run it in the background
+//	choke NAME FIFO COMMAND ARG...  the same, with the FIFO for its output, which is full once it has written (choke_test.go)
 //	await NAME REGEXP [VARIABLE]    wait until its output matches; the first group goes into the variable
 //	signal NAME INT|TERM|HUP        send it a signal
 //	finish NAME N                   wait until it has ended, with that status; its output is then in NAME.out, NAME.err
@@ -62,6 +63,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish,
 			"timeless": cmdTimeless, "hold": cmdHold, "say": cmdSay, "end": cmdEnd, "flood": cmdFlood, "drop": cmdDrop,
+			"choke": cmdChoke,
 		},
 	})
 }
@@ -118,17 +120,25 @@ func (o *output) so(far *[]byte) <-chan struct{} {
 
 func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2, "start NAME COMMAND ARG...")
-	p := &process{cmd: exec.Command(args[1], args[2:]...), over: make(chan struct{})}
+	start(ts, args[0], nil, args[1:])
+}
+
+// start runs a command in the background, with that output or else with one that scripts can await.
+func start(ts *testscript.TestScript, name string, out *os.File, args []string) {
+	p := &process{cmd: exec.Command(args[0], args[1:]...), over: make(chan struct{})}
 	p.out.changed, p.err.changed = make(chan struct{}), make(chan struct{})
 	p.cmd.Dir = ts.MkAbs(".")
 	p.cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "GORACE="+ts.Getenv("GORACE"))
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	if out != nil {
+		p.cmd.Stdout = out
+	}
 	ts.Check(p.cmd.Start())
 	go func() {
 		_ = p.cmd.Wait() // its state says how it ended
 		close(p.over)
 	}()
-	ts.Value("processes").(map[string]*process)[args[0]] = p
+	ts.Value("processes").(map[string]*process)[name] = p
 	ts.Defer(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.over

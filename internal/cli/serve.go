@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -46,7 +47,8 @@ func (p *program) serveEcho() *cobra.Command {
 		Short: "Send back whatever comes",
 		Long: `Send back whatever comes, to any number of clients at once. Ctrl-C, or the
 signals INT, TERM and HUP, end it in good order: nobody new is let in, and what
-has come is still answered. A second signal ends it at once.`,
+has come is still answered. Ctrl-C, INT or TERM after that ends it at once; HUP
+does not.`,
 		Example: `  rondo serve echo
   rondo serve echo --addr 0.0.0.0:7000 --loops 4
   rondo serve echo --style task
@@ -56,12 +58,13 @@ has come is still answered. A second signal ends it at once.`,
 		RunE:                  func(cmd *cobra.Command, _ []string) error { return p.echo(cmd.Context(), s) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.address, "addr", s.address, "[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; port 0 is a free one")
-	f.Var(whole{&s.config.Loops}, "loops", "event loops; 0 means one for each processor")
-	f.StringVar(&s.config.Poller, "poller", "", "how to wait for events: "+pollers()+" (default the best that works)")
+	f.Var(filled{&s.address, "address"}, "addr",
+		"[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; the port is from 1 to 65535, or 0 for a free one")
+	f.Var(whole{&s.config.Loops, 0, maxLoops}, "loops", fmt.Sprintf("event loops, at most %d; 0 means one for each processor", maxLoops))
+	f.Var(filled{&s.config.Poller, "poller"}, "poller", "how to wait for events: "+pollers()+" (default the best that works)")
 	f.Var(choice{word: &s.style, allowed: []string{"protocol", "task"}}, "style",
 		"how it is written: callbacks, or a task for each connection")
-	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end; 0 cuts them off")
+	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end, 0 or more; 0 cuts them off")
 	return cmd
 }
 
@@ -71,12 +74,7 @@ func (p *program) echo(ctx context.Context, s echoServer) error {
 		return err
 	}
 	names := poller.Names()
-	switch {
-	case s.config.Loops < 0:
-		return wrong("--loops: %d loops are too few: give 1 or more, or 0 for one for each processor.", s.config.Loops)
-	case s.config.Loops > maxLoops:
-		return wrong("--loops: %d loops are too many: give at most %d.", s.config.Loops, maxLoops)
-	case s.config.Poller != "" && len(names) > 0 && !slices.Contains(names, s.config.Poller):
+	if s.config.Poller != "" && len(names) > 0 && !slices.Contains(names, s.config.Poller) {
 		return wrong("--poller: there is no poller %q on this system: give %s.", s.config.Poller, pollers())
 	}
 	e, err := rondo.New(s.config)
@@ -116,7 +114,7 @@ func (p *program) drain(e *rondo.Engine, patience time.Duration) error {
 		}
 		return nil
 	}
-	fmt.Fprintf(p.out, "Draining for up to %v; a second signal ends it at once.\n", patience)
+	fmt.Fprintf(p.out, "Draining for up to %v; Ctrl-C, INT or TERM ends it at once.\n", patience)
 	timeout, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	limit, cutOff := context.WithCancel(context.Background())
@@ -144,6 +142,8 @@ func were(n int, thing string) string {
 	return count(n, thing) + " were"
 }
 
+const maxPort = 65535
+
 // maxLoops is far beyond any processor count, and far below what would exhaust descriptors.
 const maxLoops = 1024
 
@@ -169,11 +169,12 @@ func listenOn(s string) (network, address string, err error) {
 		}
 	}
 	n, err := strconv.Atoi(port)
-	if err != nil || strings.HasPrefix(port, "+") {
+	huge := errors.Is(err, strconv.ErrRange)
+	if err != nil && !huge || strings.HasPrefix(port, "+") {
 		return "", "", wrong("--addr: the port %q is no whole number: write the address like 127.0.0.1:7000.", port)
 	}
-	if n < 0 || n > 65535 {
-		return "", "", wrong("--addr: the port %d is out of range: give one from 0 to 65535.", n)
+	if huge || n < 0 || n > maxPort {
+		return "", "", wrong("--addr: the port %s is out of range: give a whole number from 0 to %d.", port, maxPort)
 	}
 	if host == "" {
 		host = "127.0.0.1"

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +24,11 @@ read anew for each client, or the name of a poem built in (see "rondo poems").
 Whoever connects gets the poem: "nc localhost PORT", or
 "rondo get-poetry PORT".
 
-In blocking mode one client holds the server. With --http or --tls that is also
-one that connects and says nothing: it is given up after 10 s.`,
+In blocking mode one client holds the server, and the next one waits. With
+--http or --tls that is also one that connects and says nothing: it is given up
+after 10 s.
+
+Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be.`,
 		Example: `  rondo slowpoetry donne
   rondo slowpoetry --port 10000 poetry/ecstasy.txt --num-bytes 30
   rondo slowpoetry yeats --mode async --delay 0.5 --jitter 0.2`,
@@ -34,6 +38,9 @@ one that connects and says nothing: it is given up after 10 s.`,
 			case 0:
 				return wrong("There is no poem to serve: give a file, or a name from \"rondo poems\".")
 			case 1:
+				if args[0] == "" {
+					return wrong("The name of the poem is empty: give a file, or a name from \"rondo poems\".")
+				}
 				return nil
 			}
 			return wrong("One poem at a time: give one file, not %d.", len(args))
@@ -52,17 +59,17 @@ one that connects and says nothing: it is given up after 10 s.`,
 		},
 	}
 	f := cmd.Flags()
-	f.Var(whole{&o.Port}, "port", "the port to listen on; 0 means a free one")
-	f.StringVar(&o.Iface, "iface", o.Iface, "the host or address to listen on")
-	f.Var(whole{&o.NumBytes}, "num-bytes", "bytes to send at a time")
-	f.Var(seconds{&o.Delay}, "delay", "the wait after each piece: 0.1, or 100ms")
+	f.Var(whole{&o.Port, 0, maxPort}, "port", "the port to listen on, from 1 to 65535; 0 means a free one")
+	f.Var(filled{&o.Iface, "host or address"}, "iface", "the host or address to listen on")
+	f.Var(whole{&o.NumBytes, 1, math.MaxInt}, "num-bytes", "bytes to send at a time, 1 or more")
+	f.Var(seconds{&o.Delay}, "delay", "the wait after each piece, 0 or more: 0.1, or 100ms")
 	f.Var(choice{word: &mode, allowed: []string{"blocking", "async"}}, "mode",
 		"blocking serves one client at a time, async all of them at once")
-	f.Var(seconds{&o.Jitter}, "jitter", "vary each wait by up to so much either way")
-	f.Var(afterBytes{&o.StallAfter}, "stall-after", "after so many bytes send nothing more, and stay connected")
-	f.Var(afterBytes{&o.ResetAfter}, "reset-after", "after so many bytes reset the connection")
-	f.Var(whole{&o.Connections}, "connections", "the most clients at a time; 0 means no limit")
-	f.BoolVar(&o.HTTP, "http", false, "the same slow body as the answer to an HTTP/1.1 request, chunked")
+	f.Var(seconds{&o.Jitter}, "jitter", "vary each wait by up to so much either way, 0 or more (default 0)")
+	f.Var(afterBytes{&o.StallAfter}, "stall-after", "after so many bytes, 0 or more, send nothing more, and stay connected (default never)")
+	f.Var(afterBytes{&o.ResetAfter}, "reset-after", "after so many bytes, 0 or more, reset the connection (default never)")
+	f.Var(whole{&o.Connections, 0, math.MaxInt}, "connections", "the most clients at a time, 1 or more; 0 means no limit")
+	f.BoolVar(&o.HTTP, "http", false, "speak HTTP/1.1: the poem is the body of each answer, in chunks as slow")
 	f.BoolVar(&secure, "tls", false, "encrypt, with a new self-signed certificate")
 	return cmd
 }

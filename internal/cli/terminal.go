@@ -11,7 +11,7 @@ import (
 
 // terminal says whether w is a terminal that can move its cursor, and how large it is.
 func terminal(w io.Writer) (columns, rows int, ok bool) {
-	f, isFile := w.(*os.File)
+	f, isFile := fileOf(w)
 	if !isFile || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return 0, 0, false
 	}

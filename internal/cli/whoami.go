@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,9 +26,10 @@ func (p *program) whoami() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "whoami [options] [N]",
 		Short: "Hear who runs: the main program, and N workers",
-		Long: `Hear who runs: the main program and N workers (4 unless told otherwise) each say
-who they are and what they do. With --workers goroutine the numbers are those of
-Go's goroutines; task has tasks of one event loop, which count from 1.`,
+		Long: fmt.Sprintf(`Hear who runs: the main program and N workers (from 0 to %d, 4 unless told
+otherwise) each say who they are and what they do. With --workers goroutine the
+numbers are those of Go's goroutines; task has tasks of one event loop, which
+count from 1.`, maxIntroduced),
 		Example: `  rondo whoami
   rondo whoami --workers task 10`,
 		DisableFlagsInUseLine: true,
@@ -41,12 +40,9 @@ Go's goroutines; task has tasks of one event loop, which count from 1.`,
 			if len(args) > 1 {
 				return wrong("The argument %q is one too many: give the number of workers, or nothing.", args[1])
 			}
-			n, err := strconv.Atoi(args[0])
-			if err != nil || strings.HasPrefix(args[0], "+") {
-				return wrong("%q is no number of workers: give a whole number.", args[0])
-			}
-			if n < 0 || n > maxIntroduced {
-				return wrong("%d workers cannot introduce themselves: give a number from 0 to %d.", n, maxIntroduced)
+			n, err := wholeNumber(args[0], 0, maxIntroduced)
+			if err != nil {
+				return wrong("N: %v", err)
 			}
 			i.n = n
 			return nil
@@ -55,7 +51,7 @@ Go's goroutines; task has tasks of one event loop, which count from 1.`,
 			if i.workers == "task" {
 				return p.whoTasks(cmd.Context(), i.n)
 			}
-			return p.whoGoroutines(i.n)
+			return p.whoGoroutines(cmd.Context(), i.n)
 		},
 	}
 	cmd.Flags().Var(choice{word: &i.workers, allowed: []string{"goroutine", "task"}, later: []string{"process"}}, "workers",
@@ -64,7 +60,7 @@ Go's goroutines; task has tasks of one event loop, which count from 1.`,
 }
 
 // whoGoroutines has each worker end before the next begins: Go promises no order otherwise.
-func (p *program) whoGoroutines(n int) error {
+func (p *program) whoGoroutines(ctx context.Context, n int) error {
 	whoami := func(name, what string) error {
 		_, err := fmt.Fprintf(p.out, "Goroutine %s (%s) says: %s\n", ownGoroutine(), name, what)
 		return err
@@ -77,6 +73,9 @@ func (p *program) whoGoroutines(n int) error {
 		go func() { said <- whoami(fmt.Sprintf("function-%d", i), fmt.Sprintf("I'm function %d", i)) }()
 		if err := <-said; err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
 	return nil
@@ -122,5 +121,8 @@ func onOneLoop(ctx context.Context, fn func(t *task.Task) error) error {
 	_, err = task.GoContext(ctx, e.Loop(), func(t *task.Task) (none struct{}, err error) {
 		return none, fn(t)
 	}).Wait(context.WithoutCancel(ctx))
+	if ctx.Err() != nil && rondo.IsOnly(err, context.Cause(ctx)) {
+		return context.Cause(ctx) // once, however many tasks it has ended
+	}
 	return err
 }

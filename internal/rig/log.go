@@ -26,7 +26,7 @@ func (l *Log) WithGroup(string) slog.Handler          { return l }
 
 func (l *Log) Handle(_ context.Context, r slog.Record) error {
 	var line strings.Builder
-	line.WriteString(r.Message)
+	line.WriteString(r.Level.String() + " " + r.Message)
 	r.Attrs(func(a slog.Attr) bool {
 		fmt.Fprintf(&line, " %s=%v", a.Key, a.Value)
 		return true
