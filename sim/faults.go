@@ -70,7 +70,7 @@ func (w *World) random(purpose string) *rand.Rand {
 // fault reports whether a fault that was drawn happens, and notes that it does.
 func (w *World) fault(where, what, of string) bool {
 	id := what + " " + of
-	if w.ending || w.unfair[id] {
+	if w.ending || w.only != nil && !w.only[id] {
 		return false
 	}
 	w.fired = append(w.fired, id)
@@ -78,17 +78,29 @@ func (w *World) fault(where, what, of string) bool {
 	return true
 }
 
+// often is fault for what happens again and again, and is noted once.
+func (w *World) often(what string) bool {
+	if w.only != nil && !w.only[what] {
+		return false
+	}
+	if !w.noted[what] {
+		w.noted[what] = true
+		w.fired = append(w.fired, what)
+	}
+	return true
+}
+
 // cut is how many of n bytes go at once.
 func (w *World) cut(n int) int {
 	f := w.cfg.Faults.Cut
-	if f == 0 || n < 2 || w.unfair["cuts"] || w.order.Float64() >= f {
+	if f == 0 || n < 2 || w.order.Float64() >= f || !w.often("cuts") {
 		return n
 	}
 	return 1 + w.order.IntN(n-1)
 }
 
 func (w *World) jitter(j time.Duration) int64 {
-	if j <= 0 || w.unfair["jitter"] {
+	if j <= 0 || !w.often("jitter") {
 		return 0
 	}
 	return w.order.Int64N(int64(j))

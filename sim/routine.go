@@ -34,7 +34,7 @@ func (w *World) spawn(h *hostWorld, what string, fn func()) *routine {
 		r.yield, r.goroutine = yield, goid.Get()
 		defer func() {
 			r.over = true
-			if v := recover(); v != nil {
+			if v := recover(); v != nil && v != any(errFailed) {
 				w.fail(panicked(what, v))
 			}
 		}()

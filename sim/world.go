@@ -28,8 +28,9 @@ type Config struct {
 	// Log has the whole log kept: see [World.Log]. Without it, there is only its end, for reports, and its sum.
 	Log bool
 
-	// Without are faults that do not happen, of those that the seed would have: see [Search].
-	Without []string
+	// Only, if it is not nil, are the faults that happen, by their names (see [World.Faults]), of those that the seed would have. The
+	// command line that Search gives sets it.
+	Only []string
 }
 
 // World is a number of hosts, what lies between them, and the one clock. All that it does happens on one thread of control. Its methods
@@ -58,10 +59,13 @@ type World struct {
 	byName map[string]*Host
 	links  map[pair]*link
 	nextIP uint32
-	conns  map[string]int // how many of that name there have been
-	unfair map[string]bool
-	fired  []string // faults that have happened
-	broken error    // what ends the run
+	conns  map[string]int  // how many of that name there have been
+	only   map[string]bool // faults that may happen; nil: all
+	fired  []string        // faults that have happened
+	noted  map[string]bool // those of them that happen again and again
+	errs   []error         // of Errorf
+	broken error           // what ends the run
+	failed bool
 	ending bool
 }
 
@@ -87,13 +91,16 @@ func newWorld(cfg Config) *World {
 		cfg.Link.Latency = defaultLatency
 	}
 	w := &World{
-		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, unfair: map[string]bool{},
+		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
 		all: map[*routine]struct{}{},
 	}
 	w.log = newLog(w, cfg.Log)
 	w.order, w.chance = w.random("order"), w.random("program")
-	for _, id := range cfg.Without {
-		w.unfair[id] = true
+	if cfg.Only != nil {
+		w.only = map[string]bool{}
+		for _, id := range cfg.Only {
+			w.only[id] = true
+		}
 	}
 	return w
 }
@@ -159,12 +166,35 @@ func (w *World) run(main func(w *World)) error {
 	w.main = w.spawn(nil, "the simulation's function", func() { main(w) })
 	w.loop(func() bool { return w.main.over })
 	w.finish()
-	return w.broken
+	return errors.Join(append(w.errs, w.broken)...)
 }
+
+// Errorf notes that the program does not do what it should; it goes on. With it and FailNow a World is what assertion libraries want. In programs
+// given to [Search] it takes the place of the test's, which would end the search.
+func (w *World) Errorf(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	w.log.add("", "error", err.Error(), 0)
+	w.errs = append(w.errs, err)
+}
+
+// Fatalf is Errorf, and the end of the run.
+func (w *World) Fatalf(format string, args ...any) {
+	w.Errorf(format, args...)
+	w.FailNow()
+}
+
+// FailNow ends the run.
+func (w *World) FailNow() {
+	w.fail(nil)
+	panic(errFailed)
+}
+
+// errFailed is what FailNow panics with: whoever recovers it, the world goes no further.
+var errFailed = errors.New("sim: the run has failed")
 
 // loop is the main path: it takes one step after the other until done says true.
 func (w *World) loop(done func() bool) {
-	for !done() && w.broken == nil {
+	for !done() && !w.failed {
 		if !w.step() {
 			w.fail(w.stuck("waits for ever: nothing can happen any more"))
 		}
@@ -254,6 +284,7 @@ func (w *World) checkContexts() bool {
 
 // fail ends the run.
 func (w *World) fail(err error) {
+	w.failed = true
 	if w.broken == nil {
 		w.broken = err
 	}
@@ -262,7 +293,7 @@ func (w *World) fail(err error) {
 // protect calls fn, whose panic ends the run.
 func (w *World) protect(what string, fn func()) {
 	defer func() {
-		if v := recover(); v != nil {
+		if v := recover(); v != nil && v != any(errFailed) {
 			w.fail(panicked(what, v))
 		}
 	}()
@@ -271,7 +302,7 @@ func (w *World) protect(what string, fn func()) {
 
 // finish has the engines that are left closed, in the world, so that all that waits hears of it.
 func (w *World) finish() {
-	if w.broken != nil {
+	if w.failed {
 		return
 	}
 	w.ending = true
@@ -283,7 +314,7 @@ func (w *World) finish() {
 	idle := func() bool {
 		return !slices.ContainsFunc(w.hosts, func(h *Host) bool { return h.up != nil && !h.up.closed() })
 	}
-	for !idle() && w.broken == nil && w.step() {
+	for !idle() && !w.failed && w.step() {
 	}
 }
 

@@ -1,0 +1,109 @@
+package sim_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/sim"
+)
+
+// pinger sends a message, and again when it has come back.
+type pinger struct {
+	left int
+	done func()
+	msg  []byte
+}
+
+func (p *pinger) ConnectionMade(c *rondo.Conn)      { c.Write(p.msg) }
+func (p *pinger) ConnectionLost(*rondo.Conn, error) {}
+func (p *pinger) DataReceived(c *rondo.Conn, b []byte) int {
+	if len(b) < len(p.msg) {
+		return 0
+	}
+	if p.left--; p.left == 0 {
+		p.done()
+		c.Close()
+		return len(b)
+	}
+	c.Write(b)
+	return len(b)
+}
+
+type echo struct{}
+
+func (echo) ConnectionMade(*rondo.Conn)        {}
+func (echo) ConnectionLost(*rondo.Conn, error) {}
+func (echo) DataReceived(c *rondo.Conn, p []byte) int {
+	c.Write(p)
+	return len(p)
+}
+
+// Events are turns of loops, packets that arrive and timers that are due.
+func BenchmarkEvents(b *testing.B) {
+	for _, conns := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprint(conns), func(b *testing.B) {
+			var events uint64
+			for b.Loop() {
+				w, err := sim.Simulate(sim.Config{Link: sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond}}, func(w *sim.World) {
+					server := w.Host("server").Engine()
+					if _, err := server.Listen("tcp", ":7", func() rondo.Protocol { return echo{} }); err != nil {
+						b.Error(err)
+					}
+					client := w.Host("client").Engine()
+					left := conns
+					for range conns {
+						client.Dial(context.Background(), "tcp", "server:7", &pinger{100_000 / conns, func() { left-- }, make([]byte, 64)})
+					}
+					w.Wait(func() bool { return left == 0 })
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				events += w.Events()
+			}
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// A thousand hosts that keep ten thousand connections.
+func BenchmarkCrowd(b *testing.B) {
+	for b.Loop() {
+		before := heap()
+		_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+			const hosts, each = 1000, 10
+			engines := make([]*rondo.Engine, hosts)
+			for i := range hosts {
+				e := w.Host(fmt.Sprintf("h%d", i)).Engine()
+				engines[i] = e
+				if _, err := e.Listen("tcp", ":7", func() rondo.Protocol { return echo{} }); err != nil {
+					b.Error(err)
+				}
+			}
+			left := hosts * each
+			for i, e := range engines {
+				for j := range each {
+					p := &pinger{10, func() { left-- }, make([]byte, 64)}
+					e.Dial(context.Background(), "tcp", fmt.Sprintf("h%d:7", (i+j*37+1)%hosts), p)
+				}
+			}
+			w.Wait(func() bool { return left == 0 })
+			b.ReportMetric(float64(heap()-before)/(1<<20), "MB")
+			b.ReportMetric(float64(w.Events()), "events")
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys - m.HeapReleased
+}
