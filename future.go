@@ -128,7 +128,9 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	select {
 	case <-w.done:
 	case <-ctx.Done():
-		f.loop.add(runFunc(func() { w.waiter.Stop() })) // a wait that is given up leaves nothing behind
+		if !closed(w.done) { // or else select has chosen by chance
+			f.loop.add(runFunc(func() { w.waiter.Stop() })) // a wait that is given up leaves nothing behind
+		}
 		if f.stage.Load() != isPublic {
 			return none, context.Cause(ctx)
 		}

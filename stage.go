@@ -1,6 +1,7 @@
 package rondo
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,19 @@ func (c *call) run(l *Loop) { c.to.Run(l) }
 
 // PostRunner has r.Run called on the loop as Post has a function called. Any goroutine may call it.
 func (l *Loop) PostRunner(r Runner) bool { return l.add(&call{r}) }
+
+// Go runs fn on a goroutine of its own. Code over an engine that uses this and the next two in place of the go statement, of waiting for
+// channels and of context.AfterFunc works in a simulation as well (package sim), where goroutines take turns. Any goroutine may call them.
+func (e *Engine) Go(fn func()) { e.world.Go(fn) }
+
+// Block is called before a goroutine blocks, say in a select statement: in a simulation it returns once ready says true, which must not block, and is
+// not called again then. Outside of one it returns at once, and the goroutine blocks by itself.
+func (e *Engine) Block(ready func() bool) { e.world.Block(ready) }
+
+// AfterContext is context.AfterFunc: fn is called on a goroutine of its own when ctx has ended, unless stop is called before.
+func (e *Engine) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
+	return e.world.AfterFunc(ctx, fn)
+}
 
 // Elapsed is the loop's clock as the time since its zero, a moment before the engine was made: cheaper than Now where only
 // differences count. Any goroutine may call it.

@@ -24,7 +24,7 @@ func (c *Client) FetchAsync(ctx context.Context, l *rondo.Loop, addresses []Addr
 	}
 	l.Post(func() { f.start(addresses) })
 	// Connections being made are given up with ctx by the engine; those that stand need to be told.
-	stop := context.AfterFunc(ctx, func() { l.Post(f.cancel) })
+	stop := l.Engine().AfterContext(ctx, func() { l.Post(f.cancel) })
 	defer stop()
 	if _, err := f.over.Future().Wait(context.WithoutCancel(ctx)); err != nil {
 		f.bury(err)

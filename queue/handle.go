@@ -108,25 +108,40 @@ func (h Handle[T]) do(ctx context.Context, o *op[T]) (v T, n int, err error) {
 		o.withdrawn = true
 		return v, 0, rondo.ErrOnLoop
 	}
+	over := l.Engine().Done()
+	answered := func() bool { return len(o.done) > 0 || closed(over) }
+	l.Engine().Block(func() bool { return answered() || ctx.Err() != nil })
 	select {
 	case <-o.done:
 		v, n, err = o.item, o.n, o.err
 		h.queue.ops.Put(o.reset())
 		return v, n, err
 	case <-ctx.Done():
-		o.withdraw(context.Cause(ctx))
+		if len(o.done) == 0 { // or else select has chosen by chance
+			o.withdraw(context.Cause(ctx))
+		}
+		l.Engine().Block(answered)
 		select {
 		case <-o.done:
 			return o.item, o.n, o.err
-		case <-l.Engine().Done():
+		case <-over:
 		}
-	case <-l.Engine().Done():
+	case <-over:
 	}
 	select {
 	case <-o.done: // before the end
 		return o.item, o.n, o.err
 	default:
 		return v, 0, rondo.ErrEngineClosed
+	}
+}
+
+func closed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -144,18 +159,19 @@ func (h Handle[T]) from(t *task.Task, o *op[T]) (v T, err error) {
 		return v, rondo.ErrEngineClosed
 	}
 	if !cancelled {
-		defer context.AfterFunc(t, func() { o.withdraw(context.Cause(t)) })()
+		defer t.Engine().AfterContext(t, func() { o.withdraw(context.Cause(t)) })()
 	}
 	if e := h.queue.loop.Engine(); e != t.Engine() {
 		over := make(chan struct{})
 		defer close(over)
-		go func() {
+		t.Engine().Go(func() {
+			t.Engine().Block(func() bool { return closed(over) || closed(e.Done()) })
 			select {
+			case <-over:
 			case <-e.Done():
 				answer.Reject(rondo.ErrEngineClosed)
-			case <-over:
 			}
-		}()
+		})
 	}
 	err = task.Shielded(t, func(t *task.Task) error {
 		_, err := task.Await(t, answer.Future())

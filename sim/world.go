@@ -203,7 +203,7 @@ func (w *World) loop(done func() bool) {
 
 // step lets the next thing happen; false means that there is none. The clock goes on only when nobody can.
 func (w *World) step() bool {
-	if n := len(w.ready); n > 0 {
+	if n := len(w.ready); n > 0 && !w.coincides() {
 		i := 0
 		if n > 1 {
 			i = w.order.IntN(n)
@@ -235,6 +235,12 @@ func (w *World) step() bool {
 	w.count++
 	e.what.happen(w)
 	return true
+}
+
+// coincides reports whether what happens at this instant is to happen before those go on who can: so that what arrives together is seen together,
+// or is not, by chance.
+func (w *World) coincides() bool {
+	return len(w.events.heap) > 0 && w.events.heap[0].at <= w.now && w.order.IntN(2) == 0
 }
 
 // unblock lets those go on who wait for what has come; it reports whether there are any.

@@ -92,7 +92,7 @@ func GoContext[T any](ctx context.Context, l *rondo.Loop, fn func(t *Task) (T, e
 	if ctx.Err() != nil {
 		b.task.cancel(nil, context.Cause(ctx)) // nobody else knows the task yet; it does not begin
 	} else {
-		x.left = context.AfterFunc(ctx, func() {
+		x.left = l.Engine().AfterContext(ctx, func() {
 			l.Post(func() { b.CancelFuture(context.Cause(ctx)) })
 		})
 	}
