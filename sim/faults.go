@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type Faults struct {
 	// Chances for each connection.
 	Refuse float64 // connecting is refused
 	Lose   float64 // a first packet is lost, and sent again after a second, and so on
+	Silent float64 // nothing ever comes back: connecting takes two minutes to fail, unless somebody loses patience before
 	Abort  float64 // it has gone when it is accepted: ECONNABORTED
 	Reset  float64 // it is reset, after so many bytes
 	Stall  float64 // nothing arrives any more for a while, after so many bytes
@@ -37,7 +39,7 @@ type Faults struct {
 // Chaos is some of everything.
 func Chaos() Faults {
 	return Faults{
-		Refuse: 0.05, Lose: 0.05, Abort: 0.05, Reset: 0.1, Stall: 0.1, Cut: 0.3, LookupFail: 0.05, LookupSlow: 0.1,
+		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Cut: 0.3, LookupFail: 0.05, LookupSlow: 0.1,
 		Kill: 30 * time.Second, PowerOff: time.Minute, Pause: 20 * time.Second, ClockStep: 20 * time.Second, NoFiles: 30 * time.Second,
 		Partition: 20 * time.Second,
 	}
@@ -108,26 +110,27 @@ func (w *World) jitter(j time.Duration) int64 {
 
 // plan is what is to go wrong with a connection.
 type plan struct {
-	w                           *World
-	name                        string
-	way                         *link
-	refuse, abort, reset, stall bool
-	lose                        int      // first packets
-	side                        int      // of the fault after so many bytes: 0 is what connects
-	resetAt, stallAt            int64    // bytes
-	stallFor                    int64    // time
-	stalled                     [2]int64 // until then
+	w                                   *World
+	name                                string
+	way                                 *link
+	refuse, silent, abort, reset, stall bool
+	muted                               bool     // silent has been noted
+	lose                                int      // first packets
+	side                                int      // of the fault after so many bytes: 0 is what connects
+	resetAt, stallAt                    int64    // bytes
+	stallFor                            int64    // time
+	stalled                             [2]int64 // until then
 }
 
 func (w *World) newPlan(name string, way *link) *plan {
 	p := &plan{w: w, name: name, way: way}
 	f := &w.cfg.Faults
-	if f.Refuse+f.Lose+f.Abort+f.Reset+f.Stall == 0 {
+	if f.Refuse+f.Lose+f.Silent+f.Abort+f.Reset+f.Stall == 0 {
 		return p
 	}
 	r := w.random("connection " + name)
 	drawn := func(chance float64) bool { return r.Float64() < chance }
-	p.refuse, p.abort, p.reset, p.stall = drawn(f.Refuse), drawn(f.Abort), drawn(f.Reset), drawn(f.Stall)
+	p.refuse, p.silent, p.abort, p.reset, p.stall = drawn(f.Refuse), drawn(f.Silent), drawn(f.Abort), drawn(f.Reset), drawn(f.Stall)
 	for drawn(f.Lose) && p.lose < 5 {
 		p.lose++
 	}
@@ -140,7 +143,12 @@ func (w *World) newPlan(name string, way *link) *plan {
 // offset is where in a stream something happens: as often among the first ten bytes as among the first ten thousand that follow.
 func offset(r *rand.Rand) int64 { return int64(math.Exp(r.Float64()*math.Log(1<<20))) - 1 }
 
+// loses is asked for each first packet.
 func (p *plan) loses() bool {
+	if p.silent && (p.muted || p.w.fault(p.way.name(), "silent", p.name)) {
+		p.muted = true
+		return true
+	}
 	if p.lose == 0 {
 		return false
 	}
@@ -186,9 +194,25 @@ func (p *plan) stalledUntil(s *socket) int64 { return p.stalled[p.sideOf(s)] }
 
 // hostFaults are those of one host.
 type hostFaults struct {
-	noFiles int64 // until then
-	lookups map[string]int
+	noFiles  int64 // until then
+	lookups  map[string]int
+	refusing bool // connections to it
+	silent   bool // it does not answer any
+	aborts   int  // of the next connections that are accepted
+	lookup   func(name string) (delay time.Duration, err error)
 }
+
+// SetRefusing has the host refuse all connections, or no longer; those that stand are left alone.
+func (h *Host) SetRefusing(on bool) { h.faults.refusing = on }
+
+// SetSilent has the host not answer who wants to connect, or answer again: as a firewall does that drops packets.
+func (h *Host) SetSilent(on bool) { h.faults.silent = on }
+
+// AbortAccepts has the next n connections be gone when the host accepts them, which then gets ECONNABORTED.
+func (h *Host) AbortAccepts(n int) { h.faults.aborts = n }
+
+// SetLookup has fn asked before a name is looked up on the host: how long that takes, and whether it fails. Nil asks nobody.
+func (h *Host) SetLookup(fn func(name string) (delay time.Duration, err error)) { h.faults.lookup = fn }
 
 // drawFaults lets the faults of a host come, each after the other.
 func (h *Host) drawFaults() {
@@ -262,13 +286,27 @@ func (l *link) drawFaults() {
 	})
 }
 
+// aborts reports whether a script has the next connection be gone.
+func (p *hostWorld) aborts() bool {
+	if p.faults.aborts == 0 {
+		return false
+	}
+	p.faults.aborts--
+	return true
+}
+
 func (p *hostWorld) exhausted() bool { return p.w.now < p.faults.noFiles }
 
 // lookupFaults is what goes wrong with looking a name up.
-func (p *hostWorld) lookupFaults(name string) (delay time.Duration, fails bool) {
+func (p *hostWorld) lookupFaults(name string) (delay time.Duration, err error) {
+	if p.faults.lookup != nil {
+		if delay, err = p.faults.lookup(name); delay > 0 || err != nil {
+			return delay, err
+		}
+	}
 	f := &p.w.cfg.Faults
 	if f.LookupFail+f.LookupSlow == 0 {
-		return 0, false
+		return 0, nil
 	}
 	if p.faults.lookups == nil {
 		p.faults.lookups = map[string]int{}
@@ -280,5 +318,8 @@ func (p *hostWorld) lookupFaults(name string) (delay time.Duration, fails bool) 
 	if slow && p.w.fault(p.name, "slow lookup", of) {
 		delay = time.Duration(r.ExpFloat64() * float64(f.repair()))
 	}
-	return delay, fail && p.w.fault(p.name, "failed lookup", of)
+	if fail && p.w.fault(p.name, "failed lookup", of) {
+		err = &net.DNSError{Err: "server misbehaving", Name: name, IsTemporary: true}
+	}
+	return delay, err
 }

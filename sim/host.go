@@ -279,7 +279,7 @@ func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool)
 // LookupNetIP implements world.World.
 func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	missing := &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-	delay, fails := p.lookupFaults(host)
+	delay, failure := p.lookupFaults(host)
 	if delay > 0 {
 		over := false
 		p.w.After(delay, func() { over = true })
@@ -288,8 +288,8 @@ func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if fails {
-		return nil, &net.DNSError{Err: "server misbehaving", Name: host, IsTemporary: true}
+	if failure != nil {
+		return nil, failure
 	}
 	if network == "ip6" {
 		return nil, missing

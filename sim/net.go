@@ -91,7 +91,7 @@ func (s *socket) knock(far *Host, again time.Duration) {
 
 // knocked is the arrival of a first packet.
 func (s *socket) knocked(far *Host) {
-	if s.state != connecting || s.dead || s.peer != nil || s.plan.way.cut() || far.dark {
+	if s.state != connecting || s.dead || s.peer != nil || s.plan.way.cut() || far.dark || far.faults.silent {
 		return
 	}
 	w := s.w
@@ -109,7 +109,7 @@ func (s *socket) knocked(far *Host) {
 	if far.up != nil {
 		ln = far.up.listener(s.remote)
 	}
-	if ln == nil || s.plan.refuses() {
+	if ln == nil || far.faults.refusing || s.plan.refuses() {
 		back(refuse)
 		return
 	}

@@ -455,7 +455,7 @@ func (s *socket) accept() (fd int, peer netip.AddrPort, err error) {
 		return -1, peer, syscall.EAGAIN
 	}
 	c := s.pending[0]
-	if !c.dead && c.plan.aborts() {
+	if !c.dead && (s.p.aborts() || c.plan.aborts()) {
 		s.pending = s.pending[1:]
 		c.close(true)
 		return -1, peer, syscall.ECONNABORTED
