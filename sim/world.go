@@ -59,6 +59,7 @@ type World struct {
 	byName map[string]*Host
 	links  map[pair]*link
 	nextIP uint32
+	peers  int
 	conns  map[string]int  // how many of that name there have been
 	only   map[string]bool // faults that may happen; nil: all
 	fired  []string        // faults that have happened
