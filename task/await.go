@@ -17,7 +17,7 @@ func Await[T any](t *Task, f *rondo.Future[T]) (T, error) {
 	if f.Loop() != fb.sched.loop {
 		f = rondo.Transfer(f, fb.sched.loop)
 	}
-	if reason := fb.checkpoint(); reason != nil {
+	if reason := t.checkpoint(); reason != nil {
 		abandon(f, &fb.worker.waiter, reason)
 		return none, reason
 	}
@@ -26,7 +26,7 @@ func Await[T any](t *Task, f *rondo.Future[T]) (T, error) {
 			return none, errAwaitsItself
 		}
 		f.Watch(&fb.worker.waiter)
-		if reason := fb.wait((*awaiting)(fb.worker)); reason != nil {
+		if reason := t.wait((*awaiting)(fb.worker)); reason != nil {
 			return none, reason
 		}
 	}
@@ -59,7 +59,7 @@ func Sleep(t *Task, d time.Duration) error {
 		return Yield(t)
 	}
 	f := t.fiber
-	if reason := f.checkpoint(); reason != nil {
+	if reason := t.checkpoint(); reason != nil {
 		return reason
 	}
 	w := f.worker
@@ -67,7 +67,7 @@ func Sleep(t *Task, d time.Duration) error {
 		w.alarm = &alarm{wake: func() { w.fiber.unpark() }}
 	}
 	w.alarm.timer = f.sched.loop.After(d, w.alarm.wake)
-	return f.wait(w.alarm)
+	return t.wait(w.alarm)
 }
 
 // alarm is what wakes the tasks of one coroutine that sleep.
@@ -85,4 +85,4 @@ func (a *alarm) String() string { return "sleep" }
 // Yield lets the other tasks that are ready run, and the loop look after the network now and then, before the task
 // goes on: a task that computes for long calls it once a millisecond or so. It returns nil, or the reason if the task was
 // cancelled.
-func Yield(t *Task) error { return t.fiber.wait(nil) }
+func Yield(t *Task) error { return t.wait(nil) }

@@ -27,7 +27,7 @@ func NewBarrier(parties int) *Barrier {
 // 0; so one of them, and only one, gets 0. The error is the reason if the task is cancelled before that: it then leaves, and the others
 // wait for another in its place (as asyncio's do; threading's barrier would break). Or it is [ErrBarrierBroken].
 func (b *Barrier) Wait(t *Task) (index int, err error) {
-	if reason := t.fiber.checkpoint(); reason != nil {
+	if reason := t.checkpoint(); reason != nil {
 		return 0, reason
 	}
 	if b.broken {

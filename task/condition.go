@@ -19,7 +19,7 @@ func NewCondition(l *Lock) *Condition {
 // notified; in either case the task has the lock when Wait returns, however long that takes. If the task is cancelled after it was
 // notified, while it waits for the lock, its next wait says so. Wait panics if the lock is not held.
 func (c *Condition) Wait(t *Task) error {
-	if reason := t.fiber.checkpoint(); reason != nil {
+	if reason := t.checkpoint(); reason != nil {
 		return reason
 	}
 	c.L.Unlock()

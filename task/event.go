@@ -29,7 +29,7 @@ func (e *Event) IsSet() bool {
 
 // Wait waits until it has happened. It returns nil, or the reason if the task is cancelled before that.
 func (e *Event) Wait(t *Task) error {
-	if reason := t.fiber.checkpoint(); reason != nil || e.set {
+	if reason := t.checkpoint(); reason != nil || e.set {
 		return reason
 	}
 	_, reason := e.line.wait(t, e, 0)

@@ -36,11 +36,11 @@ type Parking interface {
 // Park stops the task until somebody calls Unpark. It returns nil then, or, if the task is cancelled before that, the reason, and on has been told
 // by Abandon. A cancellation that waits to be delivered is returned at once, without a call of Abandon. It is what locks,
 // queues and streams are made of: a program that has those needs it rarely.
-func (t *Task) Park(on Parking) error { return t.fiber.wait(on) }
+func (t *Task) Park(on Parking) error { return t.wait(on) }
 
 // Checkpoint returns the reason if a cancellation waits to be delivered, which it then is, and nil otherwise. It does not wait. Functions that may
 // or may not have to wait begin with it, so that a task which never has to can be cancelled too.
-func (t *Task) Checkpoint() error { return t.fiber.checkpoint() }
+func (t *Task) Checkpoint() error { return t.checkpoint() }
 
 // Unpark lets a task go on that waits in Park: it is what ends the wait, so it must be called once for each Park that was not
 // abandoned. The task runs later in the present turn of the loop. Only on the loop.
@@ -89,10 +89,11 @@ func (f *fiber) unpark() {
 //
 // All this is one function because each call between a task's code and the switch costs: its return is mispredicted when the task goes
 // on, and its frame is a cache line more.
-func (f *fiber) wait(on Parking) error {
+func (t *Task) wait(on Parking) error {
+	f := t.fiber
 	s, w := f.sched, f.worker
-	if (f.pending || s.running != f) && (w == nil || !w.deaf) {
-		if reason := f.look(); reason != nil {
+	if (f.pending || s.running != f || f.id != t.id) && (w == nil || !w.deaf) {
+		if reason := t.look(); reason != nil {
 			return reason
 		}
 	}
@@ -135,7 +136,7 @@ func (f *fiber) wait(on Parking) error {
 		}
 	}
 	if on == nil {
-		return f.checkpoint()
+		return t.checkpoint()
 	}
 	reason := w.woken
 	w.woken = nil
@@ -224,6 +225,14 @@ func (w *worker) recover() {
 		return
 	}
 	p := recover()
+	exits := true // also if something that fail tells calls runtime.Goexit
+	defer func() {
+		if exits {
+			w.exited = true
+			w.drop()
+			w.yield(struct{}{})
+		}
+	}()
 	switch {
 	case w.stage == settling && p != nil:
 		w.blame(untold, p)
@@ -232,11 +241,7 @@ func (w *worker) recover() {
 	case w.stage == calling:
 		w.fail(errGoexit)
 	}
-	if p == nil {
-		w.exited = true
-		w.drop()
-		w.yield(struct{}{})
-	}
+	exits = p == nil
 }
 
 // fail ends the task with an error that its function has not returned.

@@ -38,7 +38,7 @@ func Wait(t *Task, when When, fs ...rondo.Awaitable) (done, pending []rondo.Awai
 			panic("task: Wait needs futures of the task's own loop: see rondo.Transfer")
 		}
 	}
-	if err = t.fiber.checkpoint(); err != nil {
+	if err = t.checkpoint(); err != nil {
 		for _, a := range fs {
 			abandon(a, &t.fiber.worker.waiter, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/rondo-go/rondo"
 )
@@ -76,8 +77,11 @@ func WithGroup(t *Task, fn func(t *Task, g *Group) error) error {
 func (g *Group) finish() {
 	f := g.task.fiber
 	f.scope = g.task.outer
-	defer g.task.close() // as a context it lasts as long as the children
-	reason := f.checkpoint()
+	defer func() { // also if the task is ended meanwhile
+		g.closed = true
+		g.task.close() // as a context it lasts as long as the children
+	}()
+	reason := g.task.checkpoint()
 	for {
 		if reason != nil {
 			g.cancel(reason)
@@ -88,11 +92,17 @@ func (g *Group) finish() {
 		if len(g.children) == 0 {
 			break
 		}
-		g.waiting = true
-		reason = f.wait(g)
-		g.waiting = false
+		reason = g.waitForLast()
 	}
-	g.closed = true
+}
+
+// waitForLast waits for the last child, or returns the reason if the task is cancelled meanwhile. When the engine has stopped every task is told at each wait,
+// but this one is for children that are told, too, and end.
+func (g *Group) waitForLast() error {
+	w := g.task.fiber.worker
+	g.waiting, w.deaf = true, g.task.fiber.sched.stopping
+	defer func() { g.waiting, w.deaf = false, false }()
+	return g.task.wait(g)
 }
 
 // finishPanicking is finish for a block that panics and so returns nothing. The children's errors are reported to the engine's
@@ -197,8 +207,10 @@ func (g *Group) cancel(reason error) {
 		return
 	}
 	g.reason = reason
-	for _, child := range g.children {
-		child.root().cancel(child, reason)
+	for _, child := range slices.Clone(g.children) {
+		if child.group == g { // else another has ended with it
+			child.root().cancel(child, reason)
+		}
 	}
 	g.task.cancel(g.task.fiber, reason)
 }

@@ -27,7 +27,7 @@ type lined interface {
 // It returns what serve has been given.
 func (l *line) wait(t *Task, thing lined, n int) (served int, reason error) {
 	p := l.join(t, thing, n)
-	reason = t.fiber.wait(p)
+	reason = t.wait(p)
 	return p.free(), reason
 }
 
@@ -35,7 +35,7 @@ func (l *line) wait(t *Task, thing lined, n int) (served int, reason error) {
 func (l *line) insist(t *Task, thing lined) {
 	p := l.join(t, thing, 0)
 	p.worker.deaf = true
-	_ = t.fiber.wait(p)
+	_ = t.wait(p)
 	p.worker.deaf = false
 	p.free()
 }

@@ -12,7 +12,7 @@ type Lock struct {
 // Lock takes the lock, when its time has come. It returns nil, or the reason if the task is cancelled before that; then the task does not
 // have the lock. A task that is given the lock and cancelled in the same turn has the lock, and is told in its next wait.
 func (l *Lock) Lock(t *Task) error {
-	if reason := t.fiber.checkpoint(); reason != nil {
+	if reason := t.checkpoint(); reason != nil {
 		return reason
 	}
 	if !l.held {

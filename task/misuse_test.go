@@ -3,7 +3,10 @@ package task_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,4 +119,123 @@ func TestBlockingStates(t *testing.T) {
 			t.Errorf("%q: %v", state, !want)
 		}
 	}
+}
+
+// The Task of one that has ended is no right to wait for whoever has got its fiber; nor at the engine's end, when every wait fails.
+func TestWaitsWithTheTaskOfTheDead(t *testing.T) {
+	run(t, func(t *task.Task) error {
+		var old *task.Task
+		if err := join(t, spawn(t, func(t *task.Task) error { old = t; return nil })); err != nil {
+			return err
+		}
+		return misused(task.Await(t, task.Spawn(t, func(*task.Task) (int, error) { return 0, task.Yield(old) })))
+	})
+	e := rig.New(t, rondo.Config{})
+	up := make(chan struct{})
+	child := make(chan *rondo.Future[int], 1)
+	task.Go(e.Loop(), func(outer *task.Task) (int, error) {
+		child <- task.Spawn(outer, func(t *task.Task) (int, error) {
+			close(up)
+			_, _ = wait(t)
+			return 0, task.Sleep(outer, time.Second)
+		})
+		return 0, nil
+	})
+	rig.Await(t, up)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := misused((<-child).Wait(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+func misused(_ int, err error) error {
+	if p, ok := errors.AsType[*rondo.PanicError](err); !ok || !strings.Contains(p.Error(), "the Task that its own function was given") {
+		return fmt.Errorf("it is not noticed: %w", err)
+	}
+	return nil
+}
+
+// exits calls runtime.Goexit when it is told of a task's end.
+type exits struct{}
+
+func (exits) FutureDone() { runtime.Goexit() }
+
+// Something that is told of a task's end and calls runtime.Goexit does not keep the loop's other tasks from running.
+func TestGoexitOfWhoIsTold(t *testing.T) {
+	for how, end := range map[string]func() error{
+		"returns": func() error { return errTest },
+		"panics":  func() error { panic("x") },
+		"exits":   func() error { runtime.Goexit(); return nil },
+	} {
+		t.Run(how, func(t *testing.T) {
+			e := rig.New(t, rondo.Config{})
+			l := e.Loop()
+			var w rondo.Waiter
+			w.Init(exits{})
+			var event task.Event
+			f := task.Go(l, func(t *task.Task) (int, error) {
+				if err := event.Wait(t); err != nil {
+					return 0, err
+				}
+				return 0, end()
+			})
+			rig.On(t, l, func() {})
+			rig.On(t, l, func() { f.Watch(&w); event.Set() })
+			if v := rig.Result(t, task.Go(l, func(t *task.Task) (int, error) { return 1, task.Yield(t) })); v != 1 {
+				t.Error(v)
+			}
+		})
+	}
+}
+
+// resumer is what a task waits for: when it is cancelled another goes on at once.
+type resumer struct{ other *task.Task }
+
+func (r *resumer) Abandon(error)  { r.other.Resume() }
+func (r *resumer) String() string { return "another" }
+
+// A child that ends while the group tells the others that they are cancelled is not told.
+func TestChildEndsWhileOthersAreCancelled(t *testing.T) {
+	e := rig.New(t, rondo.Config{})
+	l := e.Loop()
+	groups := make(chan *task.Group, 1)
+	r := new(resumer)
+	f := task.Go(l, func(t *task.Task) (int, error) {
+		return 0, task.WithGroup(t, func(t *task.Task, g *task.Group) error {
+			g.Go(func(t *task.Task) error { return t.Park(r) })
+			g.Go(func(t *task.Task) error { r.other = t; return t.Park(ignorant{}) })
+			settle(t)
+			groups <- g
+			return nil
+		})
+	})
+	g := rig.Await(t, groups)
+	rig.On(t, l, func() {}) // the group waits
+	rig.On(t, l, func() { g.Cancel(errTest) })
+	if _, err := rig.Outcome(t, f); err != nil {
+		t.Error(err)
+	}
+}
+
+// The future of a child that has ended does not keep its group.
+func TestFutureOfAChildKeepsNoGroup(t *testing.T) {
+	e := rig.New(t, rondo.Config{})
+	var collected atomic.Bool
+	var fs []*rondo.Future[int]
+	runOn(t, e.Loop(), func(t *task.Task) error {
+		return task.WithGroup(t, func(_ *task.Task, g *task.Group) error {
+			runtime.AddCleanup(g, func(int) { collected.Store(true) }, 0)
+			for range 3000 { // more than are pooled
+				fs = append(fs, task.GoIn(g, func(t *task.Task) (int, error) { return 0, task.Yield(t) }))
+			}
+			return nil
+		})
+	})
+	rig.Eventually(t, "the group is collected", func() bool {
+		runtime.GC()
+		return collected.Load()
+	})
+	runtime.KeepAlive(fs)
 }

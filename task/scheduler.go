@@ -89,6 +89,7 @@ func (s *scheduler) start(t *Task, r runnable, parent uint64, g *Group) {
 	}
 	if s.stopping {
 		r.end(rondo.ErrEngineClosed)
+		s.recycle(f)
 		return
 	}
 	if s.ending && f.group == nil {
@@ -124,13 +125,13 @@ func (f *fiber) ended(err error) {
 // recycle keeps the fiber of a task that has ended, and of which nobody else knows now, for another.
 func (s *scheduler) recycle(f *fiber) {
 	f.id = 0
+	f.runs, f.scope, f.group = nil, nil, nil
 	if len(s.names) > 0 {
 		delete(s.names, f)
 	}
 	if s.spares >= maxIdle || s.stopping {
 		return
 	}
-	f.runs, f.scope, f.group = nil, nil, nil
 	f.behind, s.spare = s.spare, f
 	s.spares++
 }
@@ -309,11 +310,12 @@ func (s *scheduler) end() {
 	for w := s.idle; w != nil; w = w.idle {
 		w.stop()
 	}
-	s.idle = nil
+	s.idle, s.first, s.last = nil, nil, nil
 	for s.live != nil { // parked by something that does not let go
 		f := s.live
 		if f.worker == nil {
 			f.runs.end(rondo.ErrEngineClosed)
+			s.recycle(f)
 			continue
 		}
 		// A coroutine that runtime.Goexit ends takes with it whoever waits for it.

@@ -155,8 +155,8 @@ func (s *scope) Value(key any) any { return s.std().Value(key) }
 
 // enter begins a block within the task.
 func (t *Task) enter() *Task {
+	t.mustRun()
 	f := t.fiber
-	f.mustRun()
 	inner := &Task{fiber: f, id: t.id}
 	inner.outer = f.scope
 	f.scope = &inner.scope
@@ -170,25 +170,27 @@ func (t *Task) leave() {
 }
 
 // checkpoint is the beginning of every wait: a cancellation that came while the task was not waiting is delivered here.
-func (f *fiber) checkpoint() error {
-	if !f.pending && f.sched.running == f {
+func (t *Task) checkpoint() error {
+	if f := t.fiber; !f.pending && f.sched.running == f && f.id == t.id {
 		return nil
 	}
-	return f.look()
+	return t.look()
 }
 
 // look is what checkpoint and wait need only rarely.
-func (f *fiber) look() error {
-	f.mustRun()
-	if f.sched.stopping {
-		return f.insist()
+func (t *Task) look() error {
+	t.mustRun()
+	if f := t.fiber; !f.sched.stopping {
+		return f.deliver()
 	}
-	return f.deliver()
+	return t.fiber.insist()
 }
 
 // mustRun panics if another task is running, or none.
-func (f *fiber) mustRun() {
-	if s := f.sched; s.running != f && !s.stopping { // tasks that go on after that are not resumed by the scheduler
+func (t *Task) mustRun() {
+	f := t.fiber
+	// Once the engine has stopped, tasks may go on without being resumed by the scheduler.
+	if f.id != t.id || f.sched.running != f && (!f.sched.stopping || f.worker == nil) {
 		panic("task: a task was to wait that is not running: each waits with the Task that its own function was given")
 	}
 }
@@ -244,7 +246,7 @@ func (f *fiber) interrupt() {
 	if reason := f.deliver(); reason != nil {
 		on := w.on
 		w.on, w.woken = nil, reason
+		defer f.sched.ready(f) // also if runtime.Goexit is called there
 		w.abandon(on, reason)
-		f.sched.ready(f)
 	}
 }

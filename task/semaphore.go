@@ -21,7 +21,7 @@ func NewSemaphore(n int) *Semaphore {
 // taken none. It panics if n is more than there are in all, since it would wait for ever, or negative.
 func (s *Semaphore) Acquire(t *Task, n int) error {
 	s.check(n)
-	if reason := t.fiber.checkpoint(); reason != nil {
+	if reason := t.checkpoint(); reason != nil {
 		return reason
 	}
 	if s.TryAcquire(n) {

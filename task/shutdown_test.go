@@ -274,3 +274,40 @@ func TestShieldedContextEndsWithTheEngine(t *testing.T) {
 		}
 	}
 }
+
+// The engine ends while a group's task is ready and its child waits: the child does not outlive the group then either.
+func TestGroupAtTheEngineEnd(t *testing.T) {
+	e := rig.New(t, rondo.Config{})
+	up := make(chan struct{})
+	var order record
+	children := make(chan *rondo.Future[int], 1)
+	parent := task.Go(e.Loop(), func(t *task.Task) (int, error) {
+		err := task.WithGroup(t, func(t *task.Task, g *task.Group) error {
+			children <- task.GoIn(g, func(t *task.Task) (int, error) {
+				defer order.add("child")
+				return wait(t)
+			})
+			close(up)
+			for {
+				if err := task.Yield(t); err != nil {
+					return err
+				}
+			}
+		})
+		order.add("parent")
+		return 0, err
+	})
+	rig.Await(t, up)
+	rig.On(t, e.Loop(), func() {})
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := order.expect("child parent"); err != nil {
+		t.Error(err)
+	}
+	for what, f := range map[string]*rondo.Future[int]{"parent": parent, "child": <-children} {
+		if _, err := f.Wait(t.Context()); !errors.Is(err, rondo.ErrEngineClosed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

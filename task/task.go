@@ -155,7 +155,7 @@ type runnable interface {
 
 // run is called on the task's coroutine, w, which deals with panics.
 func (b *body[T]) run(w *worker) {
-	if reason := w.fiber.checkpoint(); reason != nil { // cancelled before it began
+	if reason := b.task.checkpoint(); reason != nil { // cancelled before it began
 		w.stage = settling
 		b.end(reason)
 		return
