@@ -19,9 +19,10 @@ type watchdog struct {
 	quit chan struct{}
 
 	mu   sync.Mutex
-	at   place // what runs now; the zero place: nothing
-	seen place // what ran when the dog last looked
-	told bool  // about seen
+	ids  map[*worker]string // of their goroutines
+	at   place              // what runs now; the zero place: nothing
+	seen place              // what ran when the dog last looked
+	told bool               // about seen
 
 	stack string // of seen, if it was waiting then; the dog's own
 }
@@ -37,9 +38,24 @@ type place struct {
 const watchPeriod = 50 * time.Millisecond
 
 func newWatchdog(l *rondo.Loop) *watchdog {
-	d := &watchdog{loop: l, quit: make(chan struct{})}
+	d := &watchdog{loop: l, quit: make(chan struct{}), ids: map[*worker]string{}}
 	go d.run()
 	return d
+}
+
+// adopt is called by a new coroutine as it begins to run, forget when it ends.
+func (d *watchdog) adopt(w *worker) {
+	id := ownGoroutine()
+	d.mu.Lock()
+	d.ids[w] = id
+	d.mu.Unlock()
+	d.enter(w)
+}
+
+func (d *watchdog) forget(w *worker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.ids, w)
 }
 
 // enter is called before a task is resumed, leave after it has stopped. before is who goes on then, if it was a task that
@@ -58,10 +74,7 @@ func (d *watchdog) move(w *worker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.at.turn++
-	d.at.goroutine = ""
-	if w != nil && w.goroutine != nil {
-		d.at.goroutine = *w.goroutine
-	}
+	d.at.goroutine = d.ids[w] // empty if there is none
 }
 
 func (d *watchdog) end() { close(d.quit) }
