@@ -27,6 +27,11 @@ type Entry struct {
 	What  string        // "connect", "accept", "data", "fin", "rst", "kill", ...
 	Of    string        // the connection, or what else it is about
 	Bytes int
+
+	// Peer is the host at the other end, of what belongs to a connection; and Sent is when the packet set out, whose arrival it is. Neither is in
+	// String.
+	Peer string
+	Sent time.Duration
 }
 
 // keptEntries is how many are kept if not all are.
@@ -35,7 +40,21 @@ const keptEntries = 256
 func newLog(w *World, whole bool) *Log { return &Log{w: w, whole: whole, sum: 14695981039346656037} }
 
 func (l *Log) add(where, what, of string, n int) {
-	e := Entry{l.w.Elapsed(), where, what, of, n}
+	l.put(Entry{At: l.w.Elapsed(), Where: where, What: what, Of: of, Bytes: n})
+}
+
+// arrived is add for what has come from another host, and when that has sent it.
+func (l *Log) arrived(s *socket, what, from string, sent int64, n int) {
+	l.put(Entry{At: l.w.Elapsed(), Where: s.p.name, What: what, Of: s.name, Bytes: n, Peer: from, Sent: time.Duration(sent - 1)})
+}
+
+// opened is the add of a connection's beginning.
+func (l *Log) opened(s *socket, to string) {
+	now := l.w.Elapsed()
+	l.put(Entry{At: now, Where: s.p.name, What: "connect", Of: s.name, Peer: to, Sent: now})
+}
+
+func (l *Log) put(e Entry) {
 	l.count++
 	l.hash(&e)
 	switch {
@@ -47,11 +66,11 @@ func (l *Log) add(where, what, of string, n int) {
 	}
 }
 
-// hash is FNV-1a over what the entry says.
+// hash is FNV-1a over what the entry says. The peer is left out, which follows from the rest.
 func (l *Log) hash(e *Entry) {
 	const prime = 1099511628211
 	h := l.sum
-	for _, n := range [2]uint64{uint64(e.At), uint64(e.Bytes)} {
+	for _, n := range [3]uint64{uint64(e.At), uint64(e.Sent), uint64(e.Bytes)} {
 		h = (h ^ n) * prime
 	}
 	for _, s := range [3]string{e.Where, e.What, e.Of} {
