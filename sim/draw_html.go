@@ -16,14 +16,14 @@ const (
 	pageWidth   = 1120.0
 	pageLeft    = 190.0 // the first host; the time is to the left of it
 	pageRight   = 900.0 // the last, at most; marks have their words to the right of them
-	pageSpacing = 480.0
+	pageSpacing = 560.0
 	pageTop     = 52.0
 	pitch       = 24.0 // from one row to the next
 	quietHeight = 34.0
 	maxPageName = 22
 	charWidth   = 7.3 // of the labels, or less, in every common font
 
-	noteRoom     = 135 // characters of a note
+	noteRoom     = 125 // characters of a note
 	maxPageHosts = 8
 	maxPageRows  = 4000 // more make a page that no browser likes
 )
@@ -64,6 +64,7 @@ func (l *Log) WriteHTML(w io.Writer) error {
 type page struct {
 	*diagram
 	out     strings.Builder
+	words   strings.Builder // which lie over all lines
 	spacing float64
 	y       []float64 // of each row
 	quiets  []quietRow
@@ -141,17 +142,21 @@ func (p *page) draw() {
 	for _, q := range p.quiets {
 		fmt.Fprintf(&p.out, "<g><title>nothing happens for %v</title><path class=\"quiet\" d=\"M%g %sH%g\"/>", q.of, pageLeft-60, px(q.y), pageWidth)
 		p.text("o", pageLeft-70, q.y+4, "⋮ "+stretch(q.of))
-		p.out.WriteString("</g>\n")
+		p.out.WriteString(p.words.String() + "</g>\n")
+		p.words.Reset()
 	}
 	for i := range p.rows {
 		p.row(i, &p.rows[i])
 	}
+	p.out.WriteString(p.words.String())
+	p.words.Reset()
 	for _, y := range [2]float64{pageTop - 20, p.height - 18} {
 		for i, h := range p.hosts {
 			name := clean(h)
 			fmt.Fprintf(&p.out, "<g><title>%s</title>", html.EscapeString(name))
 			p.text("h", p.x(i), y, shorten(name, min(maxPageName, int(p.spacing/8.5))))
-			p.out.WriteString("</g>\n")
+			p.out.WriteString(p.words.String() + "</g>\n")
+			p.words.Reset()
 		}
 	}
 }
@@ -244,7 +249,9 @@ func (p *page) rowAt(t time.Duration) int {
 
 func (p *page) row(i int, r *row) {
 	y := p.y[i]
-	fmt.Fprintf(&p.out, "<g><title>%s</title>", html.EscapeString(p.whole(r)))
+	group := fmt.Sprintf("<g><title>%s</title>", html.EscapeString(p.whole(r)))
+	p.out.WriteString(group)
+	p.words.WriteString(group)
 	if r.kind != again && (i == 0 || p.rows[i-1].kind == again || p.rows[i-1].At != r.At) {
 		p.text("o", pageLeft-70, y+4, seconds(r.At))
 	}
@@ -252,13 +259,13 @@ func (p *page) row(i int, r *row) {
 	switch r.kind {
 	case again:
 		p.text("o", pageLeft-70, y+4, "⋮")
-		p.text("n", pageLeft-56, y+4, labels[0])
+		p.text("n", pageLeft+12, y+4, labels[0])
 	case remark:
 		class := "n"
 		if r.bad() {
 			class = "x"
 		}
-		p.text(class, pageLeft-56, y+4, shorten(labels[0], noteRoom))
+		p.text(class, pageLeft+12, y+4, shorten(labels[0], noteRoom))
 	case mark:
 		p.mark(r, y, labels)
 	case arrow:
@@ -267,6 +274,7 @@ func (p *page) row(i int, r *row) {
 		p.across(r, y, labels)
 	}
 	p.out.WriteString("</g>\n")
+	p.words.WriteString("</g>\n")
 }
 
 // whole is all that is known of a row: what is shown under the pointer.
@@ -345,7 +353,7 @@ func (p *page) arrow(i int, r *row, y float64, labels []string) {
 	if r.What == "connect" {
 		y1, y2 = y, y
 		if !r.lost && r.until > r.At {
-			y2 = min(p.yLater(r.until, i), y+6*pitch)
+			y2 = p.yLater(r.until, i)
 		}
 	}
 	tip := x2
@@ -400,7 +408,7 @@ func (p *page) across(r *row, y float64, labels []string) {
 }
 
 func (p *page) text(class string, x, y float64, s string) {
-	fmt.Fprintf(&p.out, "<text class=\"%s\" x=\"%s\" y=\"%s\">%s</text>", class, px(x), px(y), html.EscapeString(s))
+	fmt.Fprintf(&p.words, "<text class=\"%s\" x=\"%s\" y=\"%s\">%s</text>", class, px(x), px(y), html.EscapeString(s))
 }
 
 // px writes a measure, as short as it can be.
@@ -422,7 +430,7 @@ figure svg{display:block;width:100%;min-width:900px;height:auto}
 .scroll{overflow-x:auto}
 figcaption,footer{color:var(--soft);font-size:14px}
 footer{margin-top:24px}
-text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
+text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:7px;stroke-linejoin:round}
 text.h{font:600 15px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;text-anchor:middle}
 text.o{text-anchor:end;fill:var(--soft);stroke:none}
 text.e{text-anchor:end}

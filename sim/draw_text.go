@@ -141,9 +141,9 @@ func (t *textDrawing) row(r *row) {
 	switch r.kind {
 	case again:
 		t.begin(r.At, "⋮")
-		t.put(timeWidth+2, shorten(labels[0], textWidth-timeWidth-2))
+		t.put(firstColumn+2, shorten(labels[0], textWidth-firstColumn-2))
 	case remark:
-		t.put(timeWidth+2, shorten("» "+labels[0], textWidth-timeWidth-2))
+		t.put(firstColumn+2, shorten("» "+labels[0], textWidth-firstColumn-2))
 	case mark:
 		t.mark(r, labels)
 	case arrow, across:

@@ -131,31 +131,6 @@ func (w *World) Note(format string, args ...any) {
 	w.log.add("", "note", fmt.Sprintf(format, args...), 0)
 }
 
-// Diff says where two logs begin to differ, with what was before; it is empty if they do not.
-func Diff(a, b *Log) string {
-	x, y := a.Entries(), b.Entries()
-	i := 0
-	for i < len(x) && i < len(y) && x[i] == y[i] {
-		i++
-	}
-	if i == len(x) && i == len(y) {
-		return ""
-	}
-	var out strings.Builder
-	for _, e := range x[max(0, i-3):i] {
-		fmt.Fprintln(&out, " ", e)
-	}
-	for _, side := range []struct {
-		mark string
-		rest []Entry
-	}{{"-", x[i:]}, {"+", y[i:]}} {
-		for _, e := range side.rest[:min(3, len(side.rest))] {
-			fmt.Fprintln(&out, side.mark, e)
-		}
-	}
-	return out.String()
-}
-
 // logHandler puts what engines report into the log.
 type logHandler struct {
 	w    *World
