@@ -17,7 +17,7 @@ type diagram struct {
 	begin  time.Duration
 	end    time.Duration
 	title  string
-	notes  []string // what is not in the picture
+	notes  []string       // what is not in the picture
 	seen   map[string]int // how many events each host has, of all hosts
 	column map[string]int
 	conns  map[string]*conn
@@ -410,7 +410,12 @@ func (d *diagram) labels(r *row) []string {
 		return []string{r.What + tag, r.What}
 	case r.What == "listen":
 		return []string{clean("listen " + strings.TrimPrefix(r.Of, r.Where))}
-	case r.What == "pause" || r.What == "signal" || r.What == "clock step" || r.What == "accept" || r.What == "timeout":
+	case r.What == "pause" || r.What == "clock step":
+		if d, err := time.ParseDuration(r.Of); err == nil && d.Abs() > time.Millisecond {
+			return []string{fmt.Sprintf("%s %v", r.What, d.Round(time.Millisecond))}
+		}
+		return []string{clean(r.What + " " + r.Of)}
+	case r.What == "signal" || r.What == "accept" || r.What == "timeout":
 		return []string{clean(r.What + " " + r.Of)}
 	case r.What == "log":
 		return []string{clean(r.Of)}

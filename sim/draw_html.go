@@ -407,7 +407,21 @@ func (p *page) across(r *row, y float64, labels []string) {
 	p.text("m "+c, (x1+x2)/2, y+4, shorten(s, room))
 }
 
+// text writes words, on ground of their own, so that no line goes through them.
 func (p *page) text(class string, x, y float64, s string) {
+	width := float64(utf8.RuneCountInString(s))*charWidth + 4
+	left := x - 2
+	switch {
+	case class == "o" || class == "h" || s == "":
+		width = 0
+	case strings.HasPrefix(class, "e "):
+		left = x + 2 - width
+	case strings.HasPrefix(class, "m "):
+		left = x - width/2
+	}
+	if width > 0 {
+		fmt.Fprintf(&p.words, "<rect class=\"paper\" x=\"%s\" y=\"%s\" width=\"%s\" height=\"15\"/>", px(left), px(y-11), px(width))
+	}
 	fmt.Fprintf(&p.words, "<text class=\"%s\" x=\"%s\" y=\"%s\">%s</text>", class, px(x), px(y), html.EscapeString(s))
 }
 
@@ -430,13 +444,14 @@ figure svg{display:block;width:100%;min-width:900px;height:auto}
 .scroll{overflow-x:auto}
 figcaption,footer{color:var(--soft);font-size:14px}
 footer{margin-top:24px}
-text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:7px;stroke-linejoin:round}
+text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--ink)}
 text.h{font:600 15px system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;text-anchor:middle}
-text.o{text-anchor:end;fill:var(--soft);stroke:none}
+text.o{text-anchor:end;fill:var(--soft)}
 text.e{text-anchor:end}
 text.m{text-anchor:middle}
 text.n{fill:var(--soft);font-style:italic}
 text.x,text.bad{fill:var(--bad)}
+.paper{fill:var(--paper)}
 .up{stroke:var(--ink);stroke-width:2;fill:none}
 .down{stroke:var(--wait);stroke-width:2;stroke-dasharray:1 5;fill:none}
 .paused{stroke:var(--wait);stroke-width:6;fill:none}

@@ -109,7 +109,7 @@ func TestDrawMany(t *testing.T) {
 			}
 			w.Sleep(time.Second)
 			for i, h := range w.Hosts() {
-				c, err := h.Engine().DialContext(context.Background(), "tcp", fmt.Sprintf("h%d:7", i*3%hosts))
+				c, err := h.Engine().DialContext(t.Context(), "tcp", fmt.Sprintf("h%d:7", i*3%hosts))
 				if err != nil {
 					w.Fatalf("%v", err)
 				}
@@ -241,9 +241,9 @@ func TestDrawHostile(t *testing.T) {
 	l := play(t, sim.Config{}, func(w *sim.World) {
 		w.Host(hostile).Start(echoServer)
 		other := w.Host("-" + hostile + "\nsecond line")
-		c, err := other.Engine().DialContext(context.Background(), "tcp", hostile+":7")
+		c, err := other.Engine().DialContext(t.Context(), "tcp", hostile+":7")
 		if err != nil {
-			c, err = other.Engine().DialContext(context.Background(), "tcp", "10.0.0.1:7")
+			c, err = other.Engine().DialContext(t.Context(), "tcp", "10.0.0.1:7")
 		}
 		if err != nil {
 			w.Fatalf("%v", err)

@@ -39,31 +39,36 @@ const keptEntries = 256
 
 func newLog(w *World, whole bool) *Log { return &Log{w: w, whole: whole, sum: 14695981039346656037} }
 
-func (l *Log) add(where, what, of string, n int) {
-	l.put(Entry{At: l.w.Elapsed(), Where: where, What: what, Of: of, Bytes: n})
+func (l *Log) add(where, what, of string, n int) { //nolint:unparam // what has a size today belongs to a connection; that may change
+	e := l.slot()
+	e.Where, e.What, e.Of, e.Bytes, e.Peer, e.Sent = where, what, of, n, "", 0
+	l.hash(e)
 }
 
 // arrived is add for what has come from another host, and when that has sent it.
 func (l *Log) arrived(s *socket, what, from string, sent int64, n int) {
-	l.put(Entry{At: l.w.Elapsed(), Where: s.p.name, What: what, Of: s.name, Bytes: n, Peer: from, Sent: time.Duration(sent - 1)})
+	e := l.slot()
+	e.Where, e.What, e.Of, e.Bytes, e.Peer, e.Sent = s.p.name, what, s.name, n, from, time.Duration(sent-1)
+	l.hash(e)
 }
 
-// opened is the add of a connection's beginning.
-func (l *Log) opened(s *socket, to string) {
-	now := l.w.Elapsed()
-	l.put(Entry{At: now, Where: s.p.name, What: "connect", Of: s.name, Peer: to, Sent: now})
-}
+// opened is add for the beginning of a connection.
+func (l *Log) opened(s *socket, to string) { l.arrived(s, "connect", to, l.w.now, 0) }
 
-func (l *Log) put(e Entry) {
+// slot is where the next entry is to be written: it is filled in place, for there is one for each packet.
+func (l *Log) slot() *Entry {
 	l.count++
-	l.hash(&e)
-	switch {
-	case l.whole || len(l.entries) < keptEntries:
-		l.entries = append(l.entries, e)
-	default:
-		l.entries[l.next] = e
-		l.next = (l.next + 1) % keptEntries
+	i := len(l.entries)
+	if l.whole || i < keptEntries {
+		l.entries = append(l.entries, Entry{})
+	} else {
+		i = l.next
+		if l.next++; l.next == keptEntries {
+			l.next = 0
+		}
 	}
+	l.entries[i].At = l.w.Elapsed()
+	return &l.entries[i]
 }
 
 // hash is FNV-1a over what the entry says. The peer is left out, which follows from the rest.
