@@ -375,11 +375,7 @@ func (d *diagram) labels(r *row) []string {
 	}
 	switch {
 	case r.kind == again:
-		rows := "this"
-		if r.bytes > 1 {
-			rows = fmt.Sprintf("these %d", r.bytes)
-		}
-		return []string{fmt.Sprintf("%s again ×%s, until %s s", rows, thousands(r.n), seconds(r.until))}
+		return []string{fmt.Sprintf("the %s above, %s more, until %s s", count(r.bytes, "row"), count(r.n, "time"), seconds(r.until))}
 	case r.What == "note":
 		return []string{clean(r.Of)}
 	case r.kind == remark:

@@ -120,6 +120,44 @@ func TestDrawMany(t *testing.T) {
 			w.Heal()
 		})
 		golden(t, fmt.Sprintf("hosts%d.txt", hosts), aDrawing(t, l))
+		page := aPage(t, l)
+		texts(t, page)
+		keepPage(t, fmt.Sprintf("hosts%d.html", hosts), page)
+	}
+}
+
+// What repeats itself is drawn once: questions and answers, and then a beat each second.
+func TestDrawAgain(t *testing.T) {
+	l := play(t, sim.Config{}, func(w *sim.World) {
+		w.Host("server").Start(echoServer)
+		c, err := w.Host("client").Engine().DialContext(context.Background(), "tcp", "server:7")
+		if err != nil {
+			w.Fatalf("%v", err)
+		}
+		for i := range 1500 {
+			_, _ = c.Write(make([]byte, 64+i/1490))
+			_, _ = io.ReadFull(c, make([]byte, 64+i/1490))
+			if i >= 1000 {
+				w.Sleep(time.Second)
+			}
+		}
+		w.Cut(w.Host("server"), w.Host("client"))
+	})
+	golden(t, "again.txt", aDrawing(t, l))
+	page := aPage(t, l)
+	if words := texts(t, page); !strings.Contains(words, "the 2 rows above, 1,489 times more") {
+		t.Error("nothing is said to come again")
+	}
+	keepPage(t, "again.html", page)
+}
+
+// keepPage writes a page where RONDO_PAGES says, for somebody to look at.
+func keepPage(t *testing.T, name, page string) {
+	t.Helper()
+	if dir := os.Getenv("RONDO_PAGES"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(page), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -228,11 +266,7 @@ func TestWriteHTML(t *testing.T) {
 			t.Errorf("there is no %q in the page", want)
 		}
 	}
-	if dir := os.Getenv("RONDO_PAGES"); dir != "" { // to look at
-		if err := os.WriteFile(filepath.Join(dir, "story.html"), []byte(page), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	keepPage(t, "story.html", page)
 }
 
 // Names and notes may be anything.
@@ -270,11 +304,7 @@ func TestWriteHTMLChaos(t *testing.T) {
 		l := play(t, sim.Config{Seed: seed, Faults: sim.Chaos(), Link: sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond}}, aDay)
 		page := aPage(t, l)
 		texts(t, page)
-		if dir := os.Getenv("RONDO_PAGES"); dir != "" {
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("chaos%d.html", seed)), []byte(page), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
+		keepPage(t, fmt.Sprintf("chaos%d.html", seed), page)
 	}
 }
 

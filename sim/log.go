@@ -28,8 +28,8 @@ type Entry struct {
 	Of    string        // the connection, or what else it is about
 	Bytes int
 
-	// Peer is the host at the other end, of what belongs to a connection; and Sent is when the packet set out, whose arrival it is. Neither is in
-	// String.
+	// Of a packet that has arrived, Peer is the host that sent it, and Sent when it did. Of "connect", Peer is the host to connect to. Otherwise it is
+	// empty. Neither is in String.
 	Peer string
 	Sent time.Duration
 }
