@@ -130,7 +130,7 @@ func TestDrawMany(t *testing.T) {
 func TestDrawAgain(t *testing.T) {
 	l := play(t, sim.Config{}, func(w *sim.World) {
 		w.Host("server").Start(echoServer)
-		c, err := w.Host("client").Engine().DialContext(context.Background(), "tcp", "server:7")
+		c, err := w.Host("client").Engine().DialContext(t.Context(), "tcp", "server:7")
 		if err != nil {
 			w.Fatalf("%v", err)
 		}
