@@ -30,6 +30,10 @@
 // time.Now, for which there are Loop.Now and [World.Now]; the operating system's files. A program whose own order is left to chance, by a
 // range over a map or a select of several channels, is not the same each time either.
 //
+// # What has happened
+//
+// With Config.Log, [World.Log] keeps all that happens: [Log.Draw] and [Log.WriteHTML] draw it as a sequence diagram, and [Diff] says where two runs part.
+//
 // # The network
 //
 // It carries TCP as a program sees it: streams in order, flow control, half-close, resets, connecting that is refused or not answered, backlogs, and

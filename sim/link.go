@@ -85,6 +85,9 @@ func (w *World) ResetAll(a, b *Host) {
 	}
 	for _, s := range a.up.sockets() {
 		if peer := s.peer; peer != nil && peer.p == b.up {
+			if !s.dead {
+				w.log.add(w.link(a, b).name(), "reset", s.name, 0)
+			}
 			s.fail(econnreset)
 			peer.fail(econnreset)
 		}
@@ -166,6 +169,7 @@ type packet struct {
 	from *socket
 	to   *socket // nil for a syn: see connect
 	data []byte
+	sent int64 // when
 }
 
 type kind uint8
@@ -209,7 +213,7 @@ func (s *socket) pump() {
 // transmit sends a packet to the peer.
 func (s *socket) transmit(p packet) {
 	w := s.w
-	p.from, p.to = s, s.peer
+	p.from, p.to, p.sent = s, s.peer, w.now
 	d := &s.out
 	d.from = s
 	at := w.now

@@ -27,6 +27,11 @@ type Entry struct {
 	What  string        // "connect", "accept", "data", "fin", "rst", "kill", ...
 	Of    string        // the connection, or what else it is about
 	Bytes int
+
+	// Of a packet that has arrived, Peer is the host that sent it, and Sent when it did. Of "connect", Peer is the host to connect to. Otherwise it is
+	// empty. Neither is in String.
+	Peer string
+	Sent time.Duration
 }
 
 // keptEntries is how many are kept if not all are.
@@ -34,24 +39,43 @@ const keptEntries = 256
 
 func newLog(w *World, whole bool) *Log { return &Log{w: w, whole: whole, sum: 14695981039346656037} }
 
-func (l *Log) add(where, what, of string, n int) {
-	e := Entry{l.w.Elapsed(), where, what, of, n}
-	l.count++
-	l.hash(&e)
-	switch {
-	case l.whole || len(l.entries) < keptEntries:
-		l.entries = append(l.entries, e)
-	default:
-		l.entries[l.next] = e
-		l.next = (l.next + 1) % keptEntries
-	}
+func (l *Log) add(where, what, of string, n int) { //nolint:unparam // what has a size today belongs to a connection; that may change
+	e := l.slot()
+	e.Where, e.What, e.Of, e.Bytes, e.Peer, e.Sent = where, what, of, n, "", 0
+	l.hash(e)
 }
 
-// hash is FNV-1a over what the entry says.
+// arrived is add for what has come from another host, and when that has sent it.
+func (l *Log) arrived(s *socket, what, from string, sent int64, n int) {
+	e := l.slot()
+	e.Where, e.What, e.Of, e.Bytes, e.Peer, e.Sent = s.p.name, what, s.name, n, from, time.Duration(sent-1)
+	l.hash(e)
+}
+
+// opened is add for the beginning of a connection.
+func (l *Log) opened(s *socket, to string) { l.arrived(s, "connect", to, l.w.now, 0) }
+
+// slot is where the next entry is to be written: it is filled in place, for there is one for each packet.
+func (l *Log) slot() *Entry {
+	l.count++
+	i := len(l.entries)
+	if l.whole || i < keptEntries {
+		l.entries = append(l.entries, Entry{})
+	} else {
+		i = l.next
+		if l.next++; l.next == keptEntries {
+			l.next = 0
+		}
+	}
+	l.entries[i].At = l.w.Elapsed()
+	return &l.entries[i]
+}
+
+// hash is FNV-1a over what the entry says. The peer is left out, which follows from the rest.
 func (l *Log) hash(e *Entry) {
 	const prime = 1099511628211
 	h := l.sum
-	for _, n := range [2]uint64{uint64(e.At), uint64(e.Bytes)} {
+	for _, n := range [3]uint64{uint64(e.At), uint64(e.Sent), uint64(e.Bytes)} {
 		h = (h ^ n) * prime
 	}
 	for _, s := range [3]string{e.Where, e.What, e.Of} {
@@ -112,31 +136,6 @@ func (w *World) Note(format string, args ...any) {
 	w.log.add("", "note", fmt.Sprintf(format, args...), 0)
 }
 
-// Diff says where two logs begin to differ, with what was before; it is empty if they do not.
-func Diff(a, b *Log) string {
-	x, y := a.Entries(), b.Entries()
-	i := 0
-	for i < len(x) && i < len(y) && x[i] == y[i] {
-		i++
-	}
-	if i == len(x) && i == len(y) {
-		return ""
-	}
-	var out strings.Builder
-	for _, e := range x[max(0, i-3):i] {
-		fmt.Fprintln(&out, " ", e)
-	}
-	for _, side := range []struct {
-		mark string
-		rest []Entry
-	}{{"-", x[i:]}, {"+", y[i:]}} {
-		for _, e := range side.rest[:min(3, len(side.rest))] {
-			fmt.Fprintln(&out, side.mark, e)
-		}
-	}
-	return out.String()
-}
-
 // logHandler puts what engines report into the log.
 type logHandler struct {
 	w    *World
@@ -180,11 +179,12 @@ func firstLine(s string) string {
 
 // WithAttrs implements slog.Handler.
 func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	with := h.with
+	var with strings.Builder
+	with.WriteString(h.with)
 	for _, a := range attrs {
-		with += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		fmt.Fprintf(&with, " %s=%v", a.Key, a.Value)
 	}
-	return &logHandler{h.w, h.host, with}
+	return &logHandler{h.w, h.host, with.String()}
 }
 
 // WithGroup implements slog.Handler.

@@ -58,7 +58,7 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 	p.w.conns[base]++
 	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
 	s.plan = p.w.newPlan(s.name, p.w.link(p.Host, far))
-	p.w.log.add(p.name, "connect", s.name, 0)
+	p.w.log.opened(s, far.name)
 	s.knock(far, time.Second)
 	p.w.After(connectTimeout, func() {
 		if s.state == connecting {
@@ -95,13 +95,14 @@ func (s *socket) knocked(far *Host) {
 		return
 	}
 	w := s.w
+	at := w.now
 	back := func(fn func()) {
 		l := s.plan.way
 		w.at(w.now+int64(l.Latency)+w.jitter(l.Jitter), &call{fn: fn})
 	}
 	refuse := func() {
 		if s.state == connecting && !s.dead {
-			w.log.add(s.p.name, "refused", s.name, 0)
+			w.log.arrived(s, "refused", far.name, at, 0)
 			s.fail(syscall.ECONNREFUSED)
 		}
 	}
@@ -140,7 +141,13 @@ func (w *World) arrive(p *packet) {
 		}
 		return
 	case to.state == gone && p.kind != rst: // a machine that knows nothing of the connection
-		w.at(w.now+int64(from.linkTo().Latency), &call{fn: func() { from.fail(econnreset) }})
+		sent := w.now
+		w.at(sent+int64(from.linkTo().Latency), &call{fn: func() {
+			if !from.dead {
+				w.log.arrived(from, rst.String(), to.p.name, sent, 0)
+				from.fail(econnreset)
+			}
+		}})
 		return
 	case to.dead:
 		if p.kind == data && to.state == closed && !from.dead {
@@ -148,7 +155,7 @@ func (w *World) arrive(p *packet) {
 		}
 		return
 	}
-	w.log.add(to.p.name, p.kind.String(), to.name, len(p.data))
+	w.log.arrived(to, p.kind.String(), from.p.name, p.sent, len(p.data))
 	switch p.kind {
 	case synAck:
 		if to.state == connecting {
@@ -206,7 +213,7 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	s.peer, c.peer = c, s
 	s.far, c.path = a.Name, a.Name
 	ln.pending = append(ln.pending, c)
-	p.w.log.add(p.name, "connect", s.name, 0)
+	p.w.log.opened(s, p.name)
 	ln.changed()
 	return s.fd, nil
 }

@@ -191,6 +191,9 @@ func (s *socket) fail(err syscall.Errno) {
 	if s.dead || s.state == gone {
 		return
 	}
+	if err == etimedout {
+		s.w.log.add(s.p.name, "timeout", s.name, 0)
+	}
 	s.dead, s.err = true, err
 	s.out.drop()
 	if s.state != closed {
@@ -331,6 +334,7 @@ func (s *socket) probe() {
 		case s.link(peer).cut() || peer.state == gone && peer.p.dark:
 			s.fail(syscall.ETIMEDOUT)
 		case peer.state == gone: // its machine is there again, and knows nothing of it
+			s.w.log.arrived(s, rst.String(), peer.p.name, s.w.now, 0)
 			s.fail(syscall.ECONNRESET)
 		}
 	})
