@@ -27,12 +27,13 @@ type lines struct {
 
 func (l *lines) ConnectionMade(c *rondo.Conn) {
 	if l.greets {
-		c.Write([]byte("hello\n"))
+		_, _ = c.Write([]byte("hello\n"))
 	}
 	if l.idle > 0 {
 		l.timer = c.Loop().After(l.idle, func() { c.Close() })
 	}
 }
+
 func (l *lines) DataReceived(c *rondo.Conn, p []byte) int {
 	if l.idle > 0 {
 		l.timer.Stop()
@@ -226,6 +227,7 @@ func (p *counted) DataReceived(c *rondo.Conn, b []byte) int {
 	}
 	return len(b)
 }
+
 func (p *counted) ConnectionLost(*rondo.Conn, error) {
 	if p.heard {
 		*p.open--
@@ -342,13 +344,12 @@ func TestPeer(t *testing.T) {
 
 // shouter sends as much as it may at once, and notes when it is asked to stop.
 type shouter struct {
-	lines
 	size           int
 	paused, resume bool
 	err            error
 }
 
-func (s *shouter) ConnectionMade(c *rondo.Conn)                 { c.Write(make([]byte, s.size)) }
+func (s *shouter) ConnectionMade(c *rondo.Conn)                 { _, _ = c.Write(make([]byte, s.size)) }
 func (s *shouter) PauseWriting(*rondo.Conn)                     { s.paused = true }
 func (s *shouter) ResumeWriting(*rondo.Conn)                    { s.resume = true }
 func (s *shouter) ConnectionLost(_ *rondo.Conn, err error)      { s.err = err }
