@@ -1,13 +1,12 @@
 package rondo
 
 import (
-	"bytes"
 	"fmt"
-	"runtime"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"github.com/rondo-go/rondo/internal/goid"
 )
 
 // debugInfo lets a loop find calls from goroutines that are not its own. It works with Config.Debug
@@ -21,7 +20,7 @@ type debugInfo struct {
 }
 
 // adopt makes the calling goroutine the loop's.
-func (d *debugInfo) adopt() { d.owner.Store(goroutineID()) }
+func (d *debugInfo) adopt() { d.owner.Store(goid.Get()) }
 
 // mustOwn panics if debugging is on and the caller is not on the loop.
 func (l *Loop) mustOwn(called, instead string) {
@@ -31,14 +30,14 @@ func (l *Loop) mustOwn(called, instead string) {
 }
 
 func (l *Loop) checkOwner(called, instead string) {
-	if id := goroutineID(); !l.debug.owns(id) {
+	if id := goid.Get(); !l.debug.owns(id) {
 		panic(fmt.Sprintf("rondo: %s was called by goroutine %d, which is not loop %d: only code that runs on the loop may call it; elsewhere use %s",
 			called, id, l.index, instead))
 	}
 }
 
 // onLoop reports whether the calling goroutine is l's. It is slow.
-func (l *Loop) onLoop() bool { return l.debug.owns(goroutineID()) }
+func (l *Loop) onLoop() bool { return l.debug.owns(goid.Get()) }
 
 func (d *debugInfo) owns(id uint64) bool {
 	if id == d.owner.Load() {
@@ -63,14 +62,14 @@ func (l *Loop) EnterCoroutine() {
 	if l.debug.coroutines == nil {
 		l.debug.coroutines = map[uint64]struct{}{}
 	}
-	l.debug.coroutines[goroutineID()] = struct{}{}
+	l.debug.coroutines[goid.Get()] = struct{}{}
 }
 
 // LeaveCoroutine undoes EnterCoroutine.
 func (l *Loop) LeaveCoroutine() {
 	l.debug.mu.Lock()
 	defer l.debug.mu.Unlock()
-	delete(l.debug.coroutines, goroutineID())
+	delete(l.debug.coroutines, goid.Get())
 }
 
 // MustOwn panics, if debugging is on, unless it is called on the loop: for packages whose own types belong to
@@ -79,15 +78,5 @@ func (l *Loop) MustOwn(called, instead string) { l.mustOwn(called, instead) }
 
 // Debug reports whether the loop checks who calls: Config.Debug is set, or the race detector is on. Any goroutine may call it.
 func (l *Loop) Debug() bool { return l.debug.on }
-
-// goroutineID reads the number from the stack's first line, "goroutine 18 [running]:". The
-// runtime offers no other way, and rondo wants it for debugging only.
-func goroutineID() uint64 {
-	var buf [64]byte
-	line := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
-	id, _, _ := bytes.Cut(line, []byte(" "))
-	n, _ := strconv.ParseUint(string(id), 10, 64)
-	return n
-}
 
 func stack() []byte { return debug.Stack() }

@@ -48,7 +48,8 @@ func (w *World) link(a, b *Host) *link {
 func (w *World) SetLink(a, b *Host, l Link) { w.link(a, b).Link = l }
 
 // Partition cuts the hosts off from all others: packets are lost, and sent again after [World.Heal], so that connections only stand still, unless it
-// lasts longer than they wait (a quarter of an hour; two minutes for those being made).
+// lasts longer than they wait, as on Linux: a quarter of an hour for what was sent, two minutes for connections being made, and with a keepalive, which
+// the engine's connections have, twelve minutes of silence.
 func (w *World) Partition(hosts ...*Host) {
 	for _, a := range hosts {
 		for _, b := range w.hosts {

@@ -157,8 +157,20 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
+	if offThread(r.Message) {
+		h.w.asideMu.Lock()
+		defer h.w.asideMu.Unlock()
+		h.w.aside = append(h.w.aside, b.String())
+		return nil
+	}
 	h.w.log.add(h.host, "log", b.String(), 0)
 	return nil
+}
+
+// offThread reports whether a report comes from a goroutine of its own, when the collector or a real clock says so: it is no part of what is the same
+// each time.
+func offThread(message string) bool {
+	return strings.HasPrefix(message, "rondo: nobody looked") || strings.HasPrefix(message, "task: a task blocks")
 }
 
 func firstLine(s string) string {

@@ -33,6 +33,11 @@ func Run(t testing.TB, cfg Config, fn func(w *World)) {
 	w := newWorld(cfg)
 	defer func() {
 		if t.Failed() {
+			w.asideMu.Lock()
+			for _, line := range w.aside {
+				t.Log(line)
+			}
+			w.asideMu.Unlock()
 			t.Logf("sim: to repeat it: go test -run '^%s$' -rondo.seed=%d", t.Name(), w.seed)
 		}
 	}()

@@ -70,7 +70,7 @@ const (
 	// As long as Linux tries, before it gives up: to send what is not acknowledged, to connect; and after the last probe of a keepalive.
 	sendTimeout    = 924600 * time.Millisecond
 	connectTimeout = 127 * time.Second
-	probeTimeout   = 9 * 15 * time.Second
+	probeTimeout   = 9 * 75 * time.Second
 )
 
 // buffer is a queue of bytes.

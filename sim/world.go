@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -67,6 +68,10 @@ type World struct {
 	errs   []error         // of Errorf
 	broken error           // what ends the run
 	failed bool
+
+	asideMu sync.Mutex
+	aside   []string // what is reported at times that depend on the machine
+
 	ending bool
 }
 

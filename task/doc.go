@@ -16,8 +16,8 @@
 // A task has a goroutine, since it needs a stack, but not a thread of control of its own: its goroutine runs only
 // while the loop waits for it (package iter's Pull), and the switch costs less than half of what handing over to
 // another goroutine by a channel does. A task must therefore wait only by way of this package and those over it: a
-// channel, a sync.Mutex or time.Sleep would stop the whole loop. In debug and race builds that is found out and
-// reported, with the place. What must block goes through [rondo.Run].
+// channel, a sync.Mutex or time.Sleep would stop the whole loop. In debug and race builds that is found out if it lasts for
+// more than some 150 ms, and reported with the place. What must block goes through [rondo.Run].
 //
 // iter.Pull runs its iterator on another goroutine: over [AsCompleted], or a queue's All, it is not the task that waits there, and in debug builds it is
 // refused. Use a range loop.

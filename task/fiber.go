@@ -138,9 +138,11 @@ func (t *Task) wait(on Parking) error {
 	if on == nil {
 		return t.checkpoint()
 	}
-	reason := w.woken
-	w.woken = nil
-	return reason
+	if o := w.woken; o != nil {
+		w.woken = nil
+		return o.reason
+	}
+	return nil
 }
 
 // worker is a coroutine that runs one task after the other.
@@ -149,7 +151,7 @@ type worker struct {
 	yield    func(struct{}) bool
 	fiber    *fiber        // the task that it runs; nil while it is idle
 	on       Parking       // what it waits for; nil: it does not
-	woken    error         // what the wait returns
+	woken    *outcome      // why the wait was ended before its time; nil: it was not
 	since    time.Duration // when the wait began, on the loop's clock, as of the turn
 	nested   bool          // resumed by another task, and not by the loop
 	exited   bool          // by runtime.Goexit
@@ -157,12 +159,9 @@ type worker struct {
 	stage    stage         // of the task
 	insisted int16         // waits that the task has begun since its engine has stopped
 
-	sched     *scheduler
-	stop      func()
-	waiter    rondo.Waiter
-	idle      *worker // in scheduler.idle
-	alarm     *alarm  // made when it is needed
-	goroutine *string // its number, for the watchdog; nil without one
+	stop   func()
+	waiter rondo.Waiter
+	alarm  *alarm // made when it is needed
 }
 
 // stage is how far a coroutine is with its task.
@@ -177,8 +176,8 @@ const (
 // FutureDone implements rondo.Notified.
 func (w *worker) FutureDone() { w.fiber.unpark() }
 
-func newWorker(s *scheduler) *worker {
-	w := &worker{sched: s}
+func newWorker() *worker {
+	w := new(worker)
 	w.waiter.Init(w)
 	w.next, w.stop = iter.Pull(w.work)
 	return w
@@ -186,18 +185,18 @@ func newWorker(s *scheduler) *worker {
 
 // work is the coroutine.
 func (w *worker) work(yield func(struct{}) bool) {
-	w.sched.loop.EnterCoroutine()
-	defer w.sched.loop.LeaveCoroutine()
+	s := w.fiber.sched
+	s.loop.EnterCoroutine()
+	defer s.loop.LeaveCoroutine()
 	w.yield = yield
-	if w.sched.watch != nil {
-		id := ownGoroutine()
-		w.goroutine = &id
-		w.sched.watch.enter(w)
+	if s.watch != nil {
+		s.watch.adopt(w)
+		defer s.watch.forget(w)
 	}
 	for {
 		w.runOne()
 		w.drop()
-		if !w.sched.keep(w) || !yield(struct{}{}) {
+		if !s.keep(w) || !yield(struct{}{}) {
 			return
 		}
 	}
@@ -207,7 +206,7 @@ func (w *worker) work(yield func(struct{}) bool) {
 func (w *worker) drop() {
 	f := w.fiber
 	f.worker, w.fiber = nil, nil
-	w.sched.recycle(f)
+	f.sched.recycle(f)
 }
 
 // runOne runs one task, to its end.
@@ -268,7 +267,7 @@ func (w *worker) abandon(on Parking, reason error) {
 
 // blame reports a panic that is not the task's.
 func (w *worker) blame(what string, p any) {
-	w.sched.loop.Engine().Logger().Error("task: "+what, "error", &rondo.PanicError{Value: p, Stack: debug.Stack()})
+	w.fiber.sched.loop.Engine().Logger().Error("task: "+what, "error", &rondo.PanicError{Value: p, Stack: debug.Stack()})
 }
 
 // untold is what blame says of something that was told of a task's end.

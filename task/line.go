@@ -42,7 +42,7 @@ func (l *line) insist(t *Task, thing lined) {
 
 func (l *line) join(t *Task, thing lined, n int) *spot {
 	s := t.fiber.sched
-	if l.last != nil && l.last.worker.sched != s {
+	if l.last != nil && l.last.worker.fiber.sched != s {
 		panic("task: " + thing.String() + " was used by tasks of different loops")
 	}
 	p := s.spots
@@ -59,7 +59,7 @@ func (l *line) join(t *Task, thing lined, n int) *spot {
 
 // free gives the spot back, and returns its number.
 func (p *spot) free() int {
-	s := p.worker.sched
+	s := p.worker.fiber.sched
 	p.worker = nil
 	if s.free < maxSpots {
 		p.next, s.spots = s.spots, p
@@ -71,7 +71,7 @@ func (p *spot) free() int {
 // mustOwn finds calls from other goroutines, in debug builds, as far as it can: an empty line belongs to no loop.
 func (l *line) mustOwn(called string) {
 	if p := l.first; p != nil {
-		p.worker.sched.loop.MustOwn(called, onto)
+		p.worker.fiber.sched.loop.MustOwn(called, onto)
 	}
 }
 

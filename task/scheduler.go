@@ -24,9 +24,8 @@ type scheduler struct {
 
 	names map[*fiber]string // given by SetName
 
-	idle     *worker // coroutines without a task
-	idles    int
-	spare    *fiber // without a task, linked by behind
+	idle     []*worker // coroutines without a task
+	spare    *fiber    // without a task, linked by behind
 	spares   int
 	spots    *spot         // that are free, linked by next
 	free     int           // of them
@@ -199,12 +198,13 @@ func (s *scheduler) resume(f *fiber) {
 
 // begin gives a task the coroutine that it will run on.
 func (s *scheduler) begin(f *fiber) *worker {
-	w := s.idle
-	if w == nil {
-		w = newWorker(s)
+	var w *worker
+	if last := len(s.idle) - 1; last < 0 {
+		w = newWorker()
 	} else {
-		s.idle, w.idle = w.idle, nil
-		s.idles--
+		w = s.idle[last]
+		s.idle[last] = nil
+		s.idle = s.idle[:last]
 	}
 	w.fiber, f.worker = f, w
 	return w
@@ -212,11 +212,10 @@ func (s *scheduler) begin(f *fiber) *worker {
 
 // keep reports whether a coroutine that has nothing to do is kept.
 func (s *scheduler) keep(w *worker) bool {
-	if s.idles >= maxIdle || s.stopping {
+	if len(s.idle) >= maxIdle || s.stopping {
 		return false
 	}
-	w.idle, s.idle = s.idle, w
-	s.idles++
+	s.idle = append(s.idle, w)
 	return true
 }
 
@@ -307,7 +306,7 @@ func (f *fiber) root() *scope {
 
 // end is the loop's end.
 func (s *scheduler) end() {
-	for w := s.idle; w != nil; w = w.idle {
+	for _, w := range s.idle {
 		w.stop()
 	}
 	s.idle, s.first, s.last = nil, nil, nil

@@ -38,7 +38,10 @@ func (s *scope) set() *extra {
 // outcome is how a scope has come to its end.
 type outcome struct{ reason error }
 
-var over = &outcome{context.Canceled} // it has been left
+var (
+	over         = &outcome{context.Canceled} // it has been left
+	engineClosed = &outcome{rondo.ErrEngineClosed}
+)
 
 // lazyContext is a context of the standard library's, made when somebody asks for it. To it we pass on whatever a context
 // is asked, so that context.Cause works, and contexts made from ours need no goroutine to follow it.
@@ -181,7 +184,10 @@ func (t *Task) checkpoint() error {
 func (t *Task) look() error {
 	t.mustRun()
 	if f := t.fiber; !f.sched.stopping {
-		return f.deliver()
+		if o := f.deliver(); o != nil {
+			return o.reason
+		}
+		return nil
 	}
 	return t.fiber.insist()
 }
@@ -196,9 +202,9 @@ func (t *Task) mustRun() {
 }
 
 // deliver takes the outermost cancellation that has not been delivered; those further in are part of it.
-func (f *fiber) deliver() error {
+func (f *fiber) deliver() *outcome {
 	if f.sched.stopping {
-		return rondo.ErrEngineClosed
+		return engineClosed
 	}
 	var found *scope
 	hidden := false // by a shield: it stays pending
@@ -219,7 +225,7 @@ func (f *fiber) deliver() error {
 	for s := f.scope; ; s = s.outer {
 		s.pending = false
 		if s == found {
-			return found.reason()
+			return found.state.Load()
 		}
 	}
 }
@@ -243,10 +249,10 @@ func (f *fiber) interrupt() {
 	if w == nil || w.on == nil || w.deaf {
 		return
 	}
-	if reason := f.deliver(); reason != nil {
+	if o := f.deliver(); o != nil {
 		on := w.on
-		w.on, w.woken = nil, reason
+		w.on, w.woken = nil, o
 		defer f.sched.ready(f) // also if runtime.Goexit is called there
-		w.abandon(on, reason)
+		w.abandon(on, o.reason)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/goid"
 )
 
 // watchdog finds tasks that wait for something else than the loop, and so stop the loop and all that runs on it. It
@@ -19,16 +20,17 @@ type watchdog struct {
 	quit chan struct{}
 
 	mu   sync.Mutex
-	at   place // what runs now; the zero place: nothing
-	seen place // what ran when the dog last looked
-	told bool  // about seen
+	ids  map[*worker]uint64 // of their goroutines
+	at   place              // what runs now; the zero place: nothing
+	seen place              // what ran when the dog last looked
+	told bool               // about seen
 
 	stack string // of seen, if it was waiting then; the dog's own
 }
 
 // place is one stretch of a task, from resume to suspend.
 type place struct {
-	goroutine string
+	goroutine uint64 // zero: none
 	turn      uint64
 }
 
@@ -37,9 +39,24 @@ type place struct {
 const watchPeriod = 50 * time.Millisecond
 
 func newWatchdog(l *rondo.Loop) *watchdog {
-	d := &watchdog{loop: l, quit: make(chan struct{})}
+	d := &watchdog{loop: l, quit: make(chan struct{}), ids: map[*worker]uint64{}}
 	go d.run()
 	return d
+}
+
+// adopt is called by a new coroutine as it begins to run, forget when it ends.
+func (d *watchdog) adopt(w *worker) {
+	id := goid.Get()
+	d.mu.Lock()
+	d.ids[w] = id
+	d.mu.Unlock()
+	d.enter(w)
+}
+
+func (d *watchdog) forget(w *worker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.ids, w)
 }
 
 // enter is called before a task is resumed, leave after it has stopped. before is who goes on then, if it was a task that
@@ -58,10 +75,7 @@ func (d *watchdog) move(w *worker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.at.turn++
-	d.at.goroutine = ""
-	if w != nil && w.goroutine != nil {
-		d.at.goroutine = *w.goroutine
-	}
+	d.at.goroutine = d.ids[w]
 }
 
 func (d *watchdog) end() { close(d.quit) }
@@ -87,7 +101,7 @@ func (d *watchdog) look() {
 	}
 	told := d.told
 	d.mu.Unlock()
-	if at.goroutine == "" || at != before || told {
+	if at.goroutine == 0 || at != before || told {
 		return
 	}
 	stack, state := goroutine(at.goroutine)
@@ -122,7 +136,7 @@ func blocking(state string) bool {
 }
 
 // goroutine finds the stack of one goroutine and what it is doing, in the runtime's words.
-func goroutine(id string) (stack, state string) {
+func goroutine(id uint64) (stack, state string) {
 	buf := make([]byte, 1<<20)
 	for len(buf) < 1<<28 {
 		n := runtime.Stack(buf, true)
@@ -132,7 +146,7 @@ func goroutine(id string) (stack, state string) {
 		}
 		buf = make([]byte, 2*len(buf))
 	}
-	head := fmt.Appendf(nil, "goroutine %s [", id)
+	head := fmt.Appendf(nil, "goroutine %d [", id)
 	for part := range bytes.SplitSeq(buf, []byte("\n\n")) {
 		if rest, ok := bytes.CutPrefix(part, head); ok {
 			inside, _, _ := bytes.Cut(rest, []byte("]"))
@@ -141,12 +155,4 @@ func goroutine(id string) (stack, state string) {
 		}
 	}
 	return "", ""
-}
-
-// ownGoroutine is the number of the calling goroutine.
-func ownGoroutine() string {
-	var buf [64]byte
-	line := strings.TrimPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
-	id, _, _ := strings.Cut(line, " ")
-	return id
 }

@@ -1,14 +1,13 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/goid"
 	"github.com/rondo-go/rondo/task"
 )
 
@@ -62,7 +61,7 @@ count from 1.`, maxIntroduced),
 // whoGoroutines has each worker end before the next begins: Go promises no order otherwise.
 func (p *program) whoGoroutines(ctx context.Context, n int) error {
 	whoami := func(name, what string) error {
-		_, err := fmt.Fprintf(p.out, "Goroutine %s (%s) says: %s\n", ownGoroutine(), name, what)
+		_, err := fmt.Fprintf(p.out, "Goroutine %d (%s) says: %s\n", goid.Get(), name, what)
 		return err
 	}
 	if err := whoami("main", "I'm the main program"); err != nil {
@@ -79,13 +78,6 @@ func (p *program) whoGoroutines(ctx context.Context, n int) error {
 		}
 	}
 	return nil
-}
-
-// ownGoroutine is the number of the calling goroutine, which Go shows only in stacks.
-func ownGoroutine() string {
-	var buf [64]byte
-	words := bytes.Fields(buf[:runtime.Stack(buf[:], false)]) // "goroutine 1 [running]: ..."
-	return string(words[1])
 }
 
 // whoTasks has the workers begin in the order in which they are started, as tasks do.

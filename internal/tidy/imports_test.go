@@ -30,16 +30,18 @@ var layers = []layer{
 		"internal/poller", "internal/sock internal/wheel golang.org/x/sys", true,
 		"a backend is replaced by a simulated one, so it must know nothing of rondo",
 	},
+	{"internal/world", "internal/poller", true, "it is replaced by a simulated one, likewise"},
+	{"internal/goid", "", true, "it knows the runtime, and nothing else"},
 
 	{"frame", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
 	{"resp", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
 	{"trace", "", true, "rondo reports to it through a hook, so neither needs the other"},
 
 	{
-		"rondo", "internal/poller internal/sock internal/wheel", false,
+		"rondo", "internal/poller internal/sock internal/wheel internal/world internal/goid", false,
 		"the engine is what a program imports first; everything else is over it",
 	},
-	{"task", "rondo", false, "if coroutines need more than the public API, mend the API"},
+	{"task", "rondo internal/goid", false, "if coroutines need more than the public API, mend the API"},
 	{"queue", "rondo task", false, "if queues need more than the public API, mend the API"},
 	{"stream", "rondo task frame", false, "if streams need more than the public API, mend the API"},
 
@@ -51,7 +53,10 @@ var layers = []layer{
 	{"broker", "rondo task queue resp", false, "jobs speaks to the broker in RESP, as to Redis, and not in Go"},
 	{"process", "rondo task", false, "what runs in the child processes is the program's business"},
 	{"inspect", "rondo task trace http1 websocket", false, "it looks at the engine, not at what is built on it"},
-	{"sim", "rondo internal/poller", false, "it supplies a poller and a clock, and knows no protocol"},
+	{
+		"sim", "rondo task stream internal/poller internal/sock internal/world internal/goid", false,
+		"it is a world for the engine; tasks it lists, and streams it checks; it knows no protocol",
+	},
 	{"poetry", "rondo task stream", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
 
 	{"internal/rig", "rondo", false, "the tests of every package over rondo share it, so it knows none of those"},
