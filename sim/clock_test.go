@@ -111,3 +111,15 @@ func TestTaskFails(t *testing.T) {
 		t.Errorf("RunTask of what waits for ever: %v", err)
 	}
 }
+
+// A world that has come to its end says when that was, and not when a timer would have been due that was stopped.
+func TestStoppedTimersTakeNoTime(t *testing.T) {
+	w, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+		w.After(time.Hour, func() { t.Error("it was stopped") })()
+		w.Sleep(time.Second)
+		w.Wait(func() bool { return false })
+	})
+	if err == nil || !strings.Contains(err.Error(), "waits for ever") || w.Elapsed() != time.Second {
+		t.Errorf("after %v: %v", w.Elapsed(), err)
+	}
+}

@@ -30,6 +30,12 @@
 // time.Now, for which there are Loop.Now and [World.Now]; the operating system's files. A program whose own order is left to chance, by a
 // range over a map or a select of several channels, is not the same each time either.
 //
+// # A single protocol, or task
+//
+// [CheckProtocol] and [CheckStream] hold any protocol to what all must keep: that it does the same however its input is split into pieces. A [Peer] is the
+// other end of one connection, and says and expects what a script says, also over time. [Task] runs one task in virtual time without a network, and
+// [Clock] is for code that is given its time.
+//
 // # The network
 //
 // It carries TCP as a program sees it: streams in order, flow control, half-close, resets, connecting that is refused or not answered, backlogs, and

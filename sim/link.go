@@ -244,6 +244,8 @@ func (p *packet) happen(w *World) {
 	w.arrive(p)
 }
 
+func (p *packet) stopped() bool { return false }
+
 func (s *socket) linkOf(p *packet) *link {
 	if p.to == nil {
 		return s.plan.way
@@ -270,6 +272,8 @@ func (s *socket) giveUpLater(still func() bool) {
 		}
 	})
 }
+
+func (d *direction) stopped() bool { return false }
 
 // happen is the end of a partition: what was held arrives.
 func (d *direction) happen(w *World) {

@@ -124,7 +124,7 @@ func (p *Peer) on(fn func()) {
 }
 
 // Send sends the pieces, each when the one before has arrived and what follows from it has happened (see Settle): so that the protocol sees each as it is, if
-// it has room (Config.ReadBuffer, which is 16 KiB on a host if it is zero).
+// it has room (Config.ReadBuffer, which is 16 KiB on a host if it is zero). On a connection that has ended it sends nothing.
 func (p *Peer) Send(pieces ...string) { p.SendEvery(0, pieces...) }
 
 // SendEvery is Send with so much virtual time after each piece, over what Send takes.

@@ -61,6 +61,8 @@ func (q *simPoller) happen(*World) {
 	q.notify()
 }
 
+func (q *simPoller) stopped() bool { return false }
+
 // Wait gives the turn to others, also if something is ready: a loop that always is must not keep them from going on.
 func (q *simPoller) Wait(until int64) ([]poller.Event, error) {
 	r := q.w.current
