@@ -410,3 +410,29 @@ func TestPeerReports(t *testing.T) {
 		}
 	}
 }
+
+// Two ends on one host that answer each other for ever do not keep time from passing.
+func TestPingPongWithinHost(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		sim.Run(t, sim.Config{}, func(w *sim.World) {
+			address := map[string]string{"tcp": "localhost:7", "unix": "/run/pong"}[network]
+			e := w.Host("a").Engine()
+			ponged := 0
+			pong := func() rondo.Protocol {
+				return &lines{greets: true, parse: func(_ *lines, c *rondo.Conn, p []byte) int {
+					ponged++
+					_, _ = c.Write([]byte("x"))
+					return len(p)
+				}}
+			}
+			if _, err := e.Listen(network, address, pong); err != nil {
+				t.Fatal(err)
+			}
+			e.Dial(t.Context(), network, address, pong())
+			w.Sleep(100 * time.Millisecond)
+			if ponged < 1000 || ponged > 100_000 {
+				t.Errorf("%s: there and back %d times in 100 ms", network, ponged/2)
+			}
+		})
+	}
+}
