@@ -32,7 +32,7 @@ func (c *Clock) Advance(d time.Duration) {
 	for len(c.events.heap) > 0 && time.Duration(c.events.heap[0].at) <= end {
 		c.next()
 	}
-	c.now = end
+	c.now = max(c.now, end) // what was called may have advanced it further
 }
 
 // AdvanceToNext lets as much time pass as there is until something is due, and calls that. It reports whether there is anything.

@@ -34,6 +34,12 @@
 //
 // With Config.Log, [World.Log] keeps all that happens: [Log.Draw] and [Log.WriteHTML] draw it as a sequence diagram, and [Diff] says where two runs part.
 //
+// # A single protocol, or task
+//
+// [CheckProtocol] and [CheckStream] hold any protocol to what all must keep: that it does the same however its input is split into pieces. A [Peer] is the
+// other end of one connection, and says and expects what a script says, also over time. [Task] runs one task in virtual time without a network, and
+// [Clock] is for code that is given its time.
+//
 // # The network
 //
 // It carries TCP as a program sees it: streams in order, flow control, half-close, resets, connecting that is refused or not answered, backlogs, and

@@ -7,7 +7,10 @@ type event struct {
 	what happening
 }
 
-type happening interface{ happen(w *World) }
+type happening interface {
+	happen(w *World)
+	stopped() bool // it will not happen
+}
 
 // eventQueue is a heap of four children each.
 type eventQueue struct {

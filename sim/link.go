@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Link is what lies between two hosts. The zero Link takes no time. Between processes of one host there is one like it.
+// Link is what lies between two hosts. The zero Link takes no time. Within a host there is one of ten microseconds, also for Unix sockets.
 type Link struct {
 	// Latency is how long a packet takes, and Jitter what it may take more, by chance. Packets of a connection do not overtake each other.
 	Latency, Jitter time.Duration
@@ -13,6 +13,9 @@ type Link struct {
 	// Bandwidth is how many bytes a second go through in one direction. Zero is no limit.
 	Bandwidth int64
 }
+
+// withinHost is the latency within a host. It is more than nothing, lest two that answer each other at once keep time from passing.
+const withinHost = 10 * time.Microsecond
 
 // pair is the two ends of a link, in their order.
 type pair struct{ a, b *Host }
@@ -36,7 +39,7 @@ func (w *World) link(a, b *Host) *link {
 	if l == nil {
 		l = &link{Link: w.cfg.Link, w: w, ends: ends}
 		if a == b {
-			l.Link = Link{}
+			l.Link = Link{Latency: withinHost}
 		}
 		w.links[ends] = l
 		l.drawFaults()
@@ -217,8 +220,9 @@ func (s *socket) transmit(p packet) {
 	d := &s.out
 	d.from = s
 	at := w.now
-	if s.network == tcp {
-		l := s.linkTo()
+	if l := s.linkTo(); s.network == unix {
+		at += int64(l.Latency)
+	} else {
 		side := l.side(s.p.Host)
 		at = max(at, l.free[side])
 		if l.Bandwidth > 0 {
@@ -248,6 +252,8 @@ func (p *packet) happen(w *World) {
 	w.arrive(p)
 }
 
+func (p *packet) stopped() bool { return false }
+
 func (s *socket) linkOf(p *packet) *link {
 	if p.to == nil {
 		return s.plan.way
@@ -274,6 +280,8 @@ func (s *socket) giveUpLater(still func() bool) {
 		}
 	})
 }
+
+func (d *direction) stopped() bool { return false }
 
 // happen is the end of a partition: what was held arrives.
 func (d *direction) happen(w *World) {

@@ -19,9 +19,15 @@ type simPoller struct {
 	loop   *routine // that waits; nil: none does
 	woken  bool
 	alarm  int64     // the earliest of the clock's events that will look; 0: none
-	found  []*socket // may be ready, in the order in which that was seen
+	found  []finding // may be ready, in the order in which that was seen
+	later  []finding // collect's
 	events []poller.Event
-	shut   bool
+}
+
+// finding is a socket that may be ready, if its stamp is still this one: it may have left since, and even have come back.
+type finding struct {
+	s     *socket
+	stamp uint64
 }
 
 // Name implements poller.Poller, as all below do.
@@ -55,6 +61,8 @@ func (q *simPoller) happen(*World) {
 	q.notify()
 }
 
+func (q *simPoller) stopped() bool { return false }
+
 // Wait gives the turn to others, also if something is ready: a loop that always is must not keep them from going on.
 func (q *simPoller) Wait(until int64) ([]poller.Event, error) {
 	r := q.w.current
@@ -79,32 +87,36 @@ func (q *simPoller) Wait(until int64) ([]poller.Event, error) {
 	}
 }
 
-// collect finds what is ready, in an order that is left to chance.
+// collect finds what is ready, in an order that is left to chance. Those that are reported are the last to be looked at next time, so that none
+// is passed over when there are more than a batch holds.
 func (q *simPoller) collect() {
 	q.events = q.events[:0]
-	kept := q.found[:0]
-	for _, s := range q.found {
-		ready := s.ready()
-		if s.poller != q || ready == 0 {
-			s.found = false
-			continue
+	kept, reported := q.found[:0], q.later[:0]
+	for _, f := range q.found {
+		s := f.s
+		if f.stamp != s.stamp {
+			continue // it has left
 		}
-		if len(q.events) < poller.MaxEvents {
+		ready := s.ready()
+		switch {
+		case ready == 0:
+			s.found = false
+		case len(q.events) == poller.MaxEvents:
+			kept = append(kept, f)
+		default:
 			q.events = append(q.events, poller.Event{Token: s.token, Ready: ready})
-			if ready&poller.Failed != 0 {
-				s.failed = true
-				s.found = false
-				continue
+			if ready&poller.Failed != 0 { // which is said once
+				s.failed, s.found = true, false
+			} else {
+				reported = append(reported, f)
 			}
 		}
-		kept = append(kept, s)
 	}
-	clear(q.found[len(kept):])
-	q.found = kept
-	if n := len(kept); n > 1 { // lest those behind the bound are never seen
-		i := q.w.order.IntN(n)
-		kept[0], kept[i] = kept[i], kept[0]
-	}
+	n := len(q.found)
+	q.found = append(kept, reported...)
+	clear(q.found[len(q.found):max(n, len(q.found))])
+	clear(reported)
+	q.later = reported[:0]
 	if len(q.events) > 1 {
 		q.w.order.Shuffle(len(q.events), func(i, j int) { q.events[i], q.events[j] = q.events[j], q.events[i] })
 	}
@@ -116,13 +128,17 @@ func (q *simPoller) look(s *socket) {
 		return
 	}
 	s.found = true
-	q.found = append(q.found, s)
+	q.found = append(q.found, finding{s, s.stamp})
 	q.notify()
 }
 
-// Shut implements poller.Poller.
+// Shut implements poller.Poller: what is open can be added to another.
 func (q *simPoller) Shut() error {
-	q.shut = true
+	for _, s := range q.p.table {
+		if s != nil && s.poller == q {
+			s.leave()
+		}
+	}
 	return nil
 }
 
@@ -225,7 +241,7 @@ func (q *simPoller) LocalAddr(fd int) net.Addr {
 // PeerAddr implements poller.Poller.
 func (q *simPoller) PeerAddr(fd int) net.Addr {
 	s := q.p.socket(fd)
-	if s == nil || s.state != established {
+	if s == nil || s.state != established || s.dead {
 		return nil
 	}
 	if s.network == unix {
@@ -273,7 +289,7 @@ func (q *simPoller) end(fd int, reset bool) error {
 		return syscall.EBADF
 	}
 	q.p.free(fd)
-	s.close(reset)
+	s.close(reset && s.network == tcp) // Unix sockets know no reset
 	return nil
 }
 

@@ -27,7 +27,8 @@ type socket struct {
 	poller *simPoller // that watches it; nil: none
 	token  uint64
 	want   poller.Interest
-	found  bool // in poller.found
+	found  bool // in poller.found, with this stamp
+	stamp  uint64
 	failed bool // that has been reported
 
 	err       syscall.Errno // waits to be taken
@@ -174,8 +175,12 @@ func (s *socket) room() int { return sendBuffer - s.out.queue.len() - s.out.flyi
 // changed has the loop look at s.
 func (s *socket) changed() { s.poller.look(s) }
 
-// leave takes s from its poller.
-func (s *socket) leave() { s.poller, s.token, s.want = nil, 0, 0 }
+// leave takes s from its poller, and from what that has found.
+func (s *socket) leave() {
+	s.poller, s.token, s.want = nil, 0, 0
+	s.found = false
+	s.stamp++
+}
 
 func (s *socket) takeError() error {
 	if s.err == 0 {
@@ -203,7 +208,7 @@ func (s *socket) fail(err syscall.Errno) {
 
 func (s *socket) recv(p []byte) (int, error) {
 	switch {
-	case s.state == listening || s.state == connecting && s.err == 0:
+	case s.state == listening:
 		return 0, syscall.ENOTCONN
 	case s.in.len() > 0:
 		n := s.w.cut(min(len(p), s.in.len()))

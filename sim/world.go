@@ -139,6 +139,8 @@ func (w *World) After(d time.Duration, fn func()) (stop func()) {
 // call is a function to be called by the world.
 type call struct{ fn func() }
 
+func (c *call) stopped() bool { return c.fn == nil }
+
 func (c *call) happen(w *World) {
 	if c.fn != nil {
 		w.protect("a function given to World.After", c.fn)
@@ -228,6 +230,9 @@ func (w *World) step() bool {
 		return true
 	}
 	e, ok := w.events.pop()
+	for ok && e.what.stopped() {
+		e, ok = w.events.pop() // no time passes for what will not happen
+	}
 	if !ok {
 		return false
 	}
