@@ -132,10 +132,11 @@ func (h *Host) Kill() {
 
 // PowerOff is Kill of the whole machine: its peers hear nothing, and find out when they send something, or never.
 func (h *Host) PowerOff() {
+	h.w.log.add(h.name, "power off", "", 0)
 	if h.up != nil {
-		h.w.log.add(h.name, "power off", "", 0)
 		h.down(false)
 	}
+	h.dark = true
 }
 
 func (h *Host) down(tell bool) {
@@ -158,6 +159,9 @@ func (h *Host) down(tell bool) {
 // Restart starts the host again, with the program that was given to Start. One that is up is killed first.
 func (h *Host) Restart() {
 	h.Kill()
+	if h.w.ending { // nobody would close what it starts
+		return
+	}
 	h.w.log.add(h.name, "restart", "", 0)
 	h.paused, h.dark = 0, false
 	h.boot()
@@ -172,9 +176,14 @@ func (h *Host) Pause(d time.Duration) {
 	h.paused = max(h.paused, h.w.now+int64(d))
 	if p := h.up; p != nil {
 		h.w.at(h.paused, &call{fn: func() {
+			if h.w.now < h.paused { // there was another pause meanwhile
+				return
+			}
 			for _, q := range p.pollers {
 				q.notify()
 			}
+			h.w.ready = append(h.w.ready, p.stopped...)
+			p.stopped = nil
 		}})
 	}
 }
@@ -213,8 +222,9 @@ type hostWorld struct {
 	port      uint16
 	signals   []*notification
 	closing   bool
-	open      int // engines that closing waits for
-	used      int // descriptors
+	open      int        // engines that closing waits for
+	used      int        // descriptors
+	stopped   []*routine // could go on, if the process were not paused or gone
 }
 
 type notification struct {

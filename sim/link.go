@@ -23,7 +23,6 @@ type link struct {
 	ends pair
 	free [2]int64     // when the direction is free for the next packet
 	cuts int          // partitions that it lies in
-	era  int          // counts partitions
 	held []*direction // have packets that wait for the end of the partition
 }
 
@@ -112,7 +111,6 @@ func (l *link) cutOff() {
 	if l.cuts++; l.cuts > 1 {
 		return
 	}
-	l.era++
 	l.w.log.add(l.name(), "cut", "", 0)
 	for _, h := range []*Host{l.ends.a, l.ends.b} {
 		if h.up == nil {
@@ -151,12 +149,13 @@ type direction struct {
 	last   int64  // when the last packet arrives
 	sent   int64  // bytes
 	held   []packet
+	since  int64 // when data was first held; 0: none is
 }
 
 func (d *direction) drop() {
 	d.queue = buffer{}
 	d.flying = 0
-	d.held = nil
+	d.held, d.since = nil, 0
 }
 
 // packet is what travels.
@@ -237,7 +236,7 @@ func (s *socket) link(peer *socket) *link { return s.w.link(s.p.Host, peer.p.Hos
 func (p *packet) happen(w *World) {
 	d := &p.from.out
 	if l := p.from.linkOf(p); l.cut() || len(d.held) > 0 {
-		d.hold(*p, l)
+		d.hold(w, *p, l)
 		return
 	}
 	w.arrive(p)
@@ -251,13 +250,15 @@ func (s *socket) linkOf(p *packet) *link {
 }
 
 // hold keeps a packet for the end of the partition. It is sent again and again, until the sender loses patience.
-func (d *direction) hold(p packet, l *link) {
+func (d *direction) hold(w *World, p packet, l *link) {
 	d.held = append(d.held, p)
 	if !slices.Contains(l.held, d) {
 		l.held = append(l.held, d)
 	}
-	if p.kind == data && len(d.held) == 1 {
-		d.from.giveUpLater(func() bool { return len(d.held) > 0 })
+	if p.kind == data && d.since == 0 {
+		since := w.now
+		d.since = since
+		d.from.giveUpLater(func() bool { return d.since == since })
 	}
 }
 
@@ -285,5 +286,5 @@ func (d *direction) happen(w *World) {
 		d.held = held[i+1:]
 		w.arrive(p)
 	}
-	d.held = nil
+	d.held, d.since = nil, 0
 }

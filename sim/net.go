@@ -15,6 +15,9 @@ const (
 
 // Connect implements poller.Poller.
 func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
+	if q.p.gone { // deferred functions of a process that was killed
+		return -1, syscall.EBADF
+	}
 	if a, ok := remote.(*net.UnixAddr); ok {
 		return q.connectUnix(a)
 	}
@@ -100,7 +103,7 @@ func (s *socket) knocked(far *Host) {
 		w.at(w.now+int64(l.Latency)+w.jitter(l.Jitter), &call{fn: fn})
 	}
 	refuse := func() {
-		if s.state == connecting && !s.dead {
+		if s.state == connecting && !s.dead && !s.plan.way.cut() {
 			w.log.add(s.p.name, "refused", s.name, 0)
 			s.fail(syscall.ECONNREFUSED)
 		}
@@ -125,6 +128,30 @@ func (s *socket) knocked(far *Host) {
 	c.transmit(packet{kind: synAck})
 }
 
+// sendAgain asks a machine that has not answered again, after a time that doubles: it may have come back, and then says that it knows of no
+// such connection.
+func (s *socket) sendAgain(peer *socket, again time.Duration) {
+	if s.asking {
+		return
+	}
+	s.asking = true
+	var ask func()
+	ask = func() {
+		switch {
+		case s.dead || s.state == gone:
+		case peer.p.dark || s.link(peer).cut():
+			again = min(2*again, maxAgain)
+			s.w.After(again, ask)
+		default:
+			s.w.After(2*s.link(peer).Latency, func() { s.fail(econnreset) })
+		}
+	}
+	s.w.After(again, ask)
+}
+
+// maxAgain is the longest time between two attempts to send the same.
+const maxAgain = 2 * time.Minute
+
 // arrive is what a packet does where it arrives.
 func (w *World) arrive(p *packet) {
 	from, to := p.from, p.to
@@ -134,8 +161,9 @@ func (w *World) arrive(p *packet) {
 	switch {
 	case to.state == gone && to.p.dark:
 		// Nobody is there. What was sent is sent again, in vain.
-		if p.kind == data && !from.dead {
+		if (p.kind == data || p.kind == fin) && !from.dead {
 			from.out.flying += len(p.data)
+			from.sendAgain(to, time.Second)
 			from.giveUpLater(func() bool { return true })
 		}
 		return
@@ -143,7 +171,7 @@ func (w *World) arrive(p *packet) {
 		w.at(w.now+int64(from.linkTo().Latency), &call{fn: func() { from.fail(econnreset) }})
 		return
 	case to.dead:
-		if p.kind == data && to.state == closed && !from.dead {
+		if (p.kind == data && to.state == closed || p.kind == synAck) && !from.dead {
 			to.transmit(packet{kind: rst})
 		}
 		return

@@ -32,6 +32,7 @@ type socket struct {
 
 	err       syscall.Errno // waits to be taken
 	dead      bool          // the connection is no more
+	asking    bool          // whether the peer's machine is there again
 	peer      *socket
 	in        buffer // received and not read
 	eof       bool   // nothing comes after in
@@ -116,7 +117,7 @@ func (p *hostWorld) sockets() []*socket {
 	var all []*socket
 	for _, s := range p.table {
 		if s != nil {
-			all = append(all, s)
+			all = append(append(all, s), s.pending...)
 		}
 	}
 	return all
@@ -263,7 +264,7 @@ func (s *socket) close(reset bool) {
 	s.fd = 0
 	before := s.state
 	switch {
-	case before == gone:
+	case before == gone || before == closed:
 		return
 	case before == listening:
 		s.state = closed
@@ -305,15 +306,13 @@ func (s *socket) vanish(quietly bool) {
 		s.close(false)
 		return
 	}
-	for _, c := range s.pending {
-		c.vanish(true)
-	}
 	s.leave()
 	s.state, s.dead, s.fd = gone, true, 0
 	s.in = buffer{}
 	s.out.drop()
 	if peer := s.peer; peer != nil && s.network == tcp {
 		peer.probe()
+		peer.pump() // what had no room is sent in vain too
 	}
 }
 
@@ -411,6 +410,9 @@ func (p *hostWorld) freePort() (uint16, error) {
 
 // Listen implements poller.Poller.
 func (q *simPoller) Listen(addr net.Addr, o sock.Options) (int, error) {
+	if q.p.gone { // deferred functions of a process that was killed
+		return -1, syscall.EBADF
+	}
 	s, err := q.listen(addr, o)
 	if err != nil {
 		return -1, err

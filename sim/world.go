@@ -212,11 +212,13 @@ func (w *World) step() bool {
 		r := w.ready[i]
 		w.ready[i], w.ready[n-1] = w.ready[n-1], nil
 		w.ready = w.ready[:n-1]
-		if w.steps++; w.steps > maxSteps {
-			w.fail(w.stuck(fmt.Sprintf("goes round in circles: %d steps without any time passing", maxSteps)))
+		if p := r.host; p != nil && (p.gone || p.paused > w.now) {
+			p.stopped = append(p.stopped, r)
 			return true
 		}
-		w.resume(r)
+		if !w.circles() {
+			w.resume(r)
+		}
 		return true
 	}
 	if w.unblock() {
@@ -228,13 +230,25 @@ func (w *World) step() bool {
 	}
 	if e.at > w.now {
 		w.now, w.steps = e.at, 0
-		if w.Elapsed() > w.cfg.Limit && !w.ending {
+		if w.Elapsed() > w.cfg.Limit {
 			w.fail(w.stuck(fmt.Sprintf("has not ended after %v", w.cfg.Limit)))
 			return true
 		}
 	}
+	if w.circles() {
+		return true
+	}
 	w.count++
 	e.what.happen(w)
+	return true
+}
+
+// circles counts the steps of an instant, and ends a run that has too many.
+func (w *World) circles() bool {
+	if w.steps++; w.steps <= maxSteps {
+		return false
+	}
+	w.fail(w.stuck(fmt.Sprintf("goes round in circles: %d steps without any time passing", maxSteps)))
 	return true
 }
 
@@ -313,6 +327,7 @@ func (w *World) finish() {
 		return
 	}
 	w.ending = true
+	w.cfg.Limit += w.Elapsed() // for what closing takes
 	for _, h := range w.hosts {
 		if h.up != nil {
 			h.up.close()
