@@ -14,19 +14,20 @@ import (
 	"github.com/rondo-go/rondo/task"
 )
 
-func echoServer(h *sim.Host) error {
-	e := h.Engine()
-	_, err := e.Listen("tcp", ":7", stream.Handle(func(t *task.Task, s *stream.Stream) error {
-		for {
-			p, err := s.Next(t, 4096)
-			if err != nil {
-				return err
-			}
-			if _, err := s.Write(t, p); err != nil {
-				return err
-			}
+func echoHandler(t *task.Task, s *stream.Stream) error {
+	for {
+		p, err := s.Next(t, 4096)
+		if err != nil {
+			return err
 		}
-	}))
+		if _, err := s.Write(t, p); err != nil {
+			return err
+		}
+	}
+}
+
+func echoServer(h *sim.Host) error {
+	_, err := h.Engine().Listen("tcp", ":7", stream.Handle(echoHandler))
 	return err
 }
 

@@ -45,6 +45,11 @@ func (w *World) Host(name string) *Host {
 	w.byName[name] = h
 	h.boot()
 	h.drawFaults()
+	for _, p := range w.parted {
+		for _, other := range p {
+			w.link(other, h).cutOff()
+		}
+	}
 	return h
 }
 

@@ -23,6 +23,7 @@ type link struct {
 	ends pair
 	free [2]int64     // when the direction is free for the next packet
 	cuts int          // partitions that it lies in
+	era  int          // counts partitions
 	held []*direction // have packets that wait for the end of the partition
 }
 
@@ -46,9 +47,11 @@ func (w *World) link(a, b *Host) *link {
 // SetLink says what lies between two hosts.
 func (w *World) SetLink(a, b *Host, l Link) { w.link(a, b).Link = l }
 
-// Partition cuts the hosts off from all others: packets are lost, and sent again after [World.Heal], so that connections only stand still, unless it
-// lasts longer than they wait (a quarter of an hour; two minutes for those being made).
+// Partition cuts the hosts off from all others, also those that are made later: packets are lost, and sent again after [World.Heal], so that connections only stand still, unless it
+// lasts longer than they wait (a quarter of an hour; two minutes for those being made, and three for
+// those on which nothing is sent: keepalives of a minute then find out).
 func (w *World) Partition(hosts ...*Host) {
+	w.parted = append(w.parted, slices.Clone(hosts))
 	for _, a := range hosts {
 		for _, b := range w.hosts {
 			if !slices.Contains(hosts, b) {
@@ -60,6 +63,7 @@ func (w *World) Partition(hosts ...*Host) {
 
 // Heal ends all partitions.
 func (w *World) Heal() {
+	w.parted = nil
 	for _, a := range w.hosts {
 		for _, b := range w.hosts {
 			if l := w.links[pair{a, b}]; l != nil && l.cuts > 0 {
@@ -111,6 +115,7 @@ func (l *link) cutOff() {
 	if l.cuts++; l.cuts > 1 {
 		return
 	}
+	l.era++
 	l.w.log.add(l.name(), "cut", "", 0)
 	for _, h := range []*Host{l.ends.a, l.ends.b} {
 		if h.up == nil {

@@ -122,6 +122,7 @@ func (s *socket) knocked(far *Host) {
 	c := far.up.newSocket(tcp, established)
 	c.name, c.plan, c.peer, c.accepted = s.name, s.plan, s, true
 	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
+	c.keepAlive = ln.keepAlive // as other options are, it is inherited
 	s.peer = c
 	ln.pending = append(ln.pending, c)
 	ln.changed()
@@ -171,7 +172,7 @@ func (w *World) arrive(p *packet) {
 		w.at(w.now+int64(from.linkTo().Latency), &call{fn: func() { from.fail(econnreset) }})
 		return
 	case to.dead:
-		if (p.kind == data && to.state == closed || p.kind == synAck) && !from.dead {
+		if p.kind != rst && !from.dead { // nobody knows of the connection there
 			to.transmit(packet{kind: rst})
 		}
 		return

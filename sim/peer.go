@@ -33,7 +33,9 @@ func (w *World) Attach(e *rondo.Engine, p rondo.Protocol) *Peer {
 	if _, err := engine.Listen("tcp", ":1", func() rondo.Protocol { return peer }); err != nil {
 		w.Fatalf("sim: attaching a peer: %v", err)
 	}
-	e.Dial(background, "tcp", peer.name+":1", p)
+	if _, err := e.Dial(background, "tcp", peer.name+":1", p).Wait(background); err != nil {
+		w.Fatalf("sim: attaching a peer: %v", err)
+	}
 	w.Wait(func() bool { return peer.conn != nil })
 	return peer
 }

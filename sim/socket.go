@@ -319,15 +319,18 @@ func (s *socket) vanish(quietly bool) {
 // setKeepAlive has the end of a peer found out that says nothing any more.
 func (s *socket) setKeepAlive(idle time.Duration) { s.keepAlive = idle }
 
-// probe is called when the peer may not answer any more: what a keepalive finds out, after its time.
+// probe is called when the peer may not answer any more: what a keepalive finds out, after its time. While something is on its way there are no
+// probes: see giveUpLater.
 func (s *socket) probe() {
 	if s.keepAlive <= 0 || s.dead {
 		return
 	}
+	era := s.linkTo().era
 	s.w.After(s.keepAlive+probeTimeout, func() {
+		l := s.linkTo()
 		switch peer := s.peer; {
-		case s.dead || s.state != established:
-		case s.link(peer).cut() || peer.state == gone && peer.p.dark:
+		case s.dead || s.state != established || s.out.flying > 0:
+		case l.cut() && l.era == era || peer.state == gone && peer.p.dark:
 			s.fail(syscall.ETIMEDOUT)
 		case peer.state == gone: // its machine is there again, and knows nothing of it
 			s.fail(syscall.ECONNRESET)

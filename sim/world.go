@@ -58,6 +58,7 @@ type World struct {
 	hosts  []*Host
 	byName map[string]*Host
 	links  map[pair]*link
+	parted [][]*Host // partitions
 	nextIP uint32
 	peers  int
 	conns  map[string]int  // how many of that name there have been
@@ -158,7 +159,22 @@ func (w *World) Go(fn func()) { w.spawn(nil, "a function given to World.Go", fn)
 func (w *World) WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	stop := w.After(d, func() { cancel(context.DeadlineExceeded) })
-	return ctx, func() { stop(); cancel(context.Canceled) }
+	return timeoutContext{ctx, parent}, func() { stop(); cancel(context.Canceled) }
+}
+
+// timeoutContext says that it has timed out as others do. It has no deadline, which would be in real time for those who ask for it.
+type timeoutContext struct {
+	context.Context
+	parent context.Context
+}
+
+// Err implements context.Context.
+func (c timeoutContext) Err() error {
+	err := c.Context.Err()
+	if err != nil && c.parent.Err() == nil && errors.Is(context.Cause(c.Context), context.DeadlineExceeded) {
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 // run lets the world go on until its main goroutine has ended and what that has left has been cleared away.
