@@ -152,6 +152,18 @@ func (h *Host) down(tell bool) {
 	for _, s := range p.sockets() {
 		s.vanish(!tell)
 	}
+	if !tell { // also those that are closed, and have something to send yet
+		for _, other := range h.w.hosts {
+			if other.up == nil {
+				continue
+			}
+			for _, s := range other.up.sockets() {
+				if peer := s.peer; peer != nil && peer.p.Host == h && peer.state == closed {
+					peer.vanish(true)
+				}
+			}
+		}
+	}
 	p.table = nil
 	// The goroutine that calls may be one of them.
 	h.w.at(h.w.now, &call{fn: func() {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -481,4 +482,54 @@ func TestStreams(t *testing.T) {
 			w.Errorf("%q, %v", line, err)
 		}
 	})
+}
+
+// What comes together is seen as one piece or as several, by chance.
+func TestCoalescing(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range uint64(40) {
+		sim.Run(t, sim.Config{Seed: seed + 1}, func(w *sim.World) {
+			c, s := pair(w)
+			w.Stall(w.Host("client"), w.Host("server"), time.Second)
+			w.Go(func() {
+				say(w, c, "a")
+				w.Sleep(time.Millisecond)
+				say(w, c, "b")
+			})
+			pieces, p := "", make([]byte, 10)
+			for len(pieces) < 4 {
+				n, err := s.Read(p)
+				if err != nil {
+					w.Fatalf("reading: %v", err)
+				}
+				pieces += string(p[:n]) + "|"
+				if n == 2 {
+					break
+				}
+			}
+			seen[pieces]++
+		})
+	}
+	if seen["ab|"] == 0 || seen["a|b|"] == 0 || len(seen) != 2 {
+		t.Errorf("%v", seen)
+	}
+}
+
+// The name of a Unix socket is no file of the operating system's.
+func TestUnixSocketsAreNoFiles(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(name, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		ln, err := w.Host("a").Engine().ListenNet("unix", name)
+		if err != nil {
+			w.Fatalf("%v", err)
+		}
+		_ = ln.Close()
+		w.Sleep(time.Second)
+	})
+	if got, err := os.ReadFile(name); string(got) != "precious" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
 }

@@ -149,7 +149,12 @@ func (w *World) Sleep(d time.Duration) {
 }
 
 // Wait waits until done says true, which is asked whenever something has happened. For the rest it is Sleep.
-func (w *World) Wait(done func() bool) { w.block(done) }
+func (w *World) Wait(done func() bool) {
+	w.block(func() (is bool) {
+		w.protect("a function given to World.Wait", func() { is = done() })
+		return is
+	})
+}
 
 // Go runs fn as a goroutine of no host. Goroutines take turns: another runs when this one has ended, or waits for something of this package's or
 // rondo's.
@@ -202,6 +207,9 @@ func (w *World) Fatalf(format string, args ...any) {
 
 // FailNow ends the run.
 func (w *World) FailNow() {
+	if len(w.errs) == 0 {
+		w.fail(errFailed)
+	}
 	w.fail(nil)
 	panic(errFailed)
 }
