@@ -33,6 +33,9 @@ func (f *Future[T]) guardError() {
 	case f.loop.engine.state.Load() == stopping && IsOnly(f.err, ErrEngineClosed):
 		return
 	}
+	if f.loop.engine.world.TakesTurns() {
+		return // when the collector comes is left to a chance that no seed decides
+	}
 	if f.origin() == nil {
 		f.place(newTrace())
 	}

@@ -122,8 +122,7 @@ func (o *outcome) round(w *sim.World, e *rondo.Engine) error {
 	defer c.Close()
 	o.connects = max(o.connects, w.Elapsed()-begun)
 	defer func() { o.slowest = max(o.slowest, w.Elapsed()-begun) }()
-	f := rondo.Run(e.Loop(), func(context.Context) (time.Time, error) { return time.Time{}, nil })
-	wall, _ := rondo.Then(f, func(time.Time) (time.Time, error) { return e.Loop().Now(), nil }).Wait(background)
+	wall, _ := task.Go(e.Loop(), func(t *task.Task) (time.Time, error) { return t.Loop().Now(), nil }).Wait(background)
 	o.jumped = o.jumped || wall.Sub(w.Now()).Abs() > time.Minute
 	_ = c.SetDeadline(e.Loop().Now().Add(time.Minute))
 	want := counting(20_000)
@@ -587,29 +586,4 @@ func TestSignals(t *testing.T) {
 		w.Host("b").Kill()
 		w.Host("b").Signal(os.Interrupt)
 	})
-}
-
-// What a machine still has to send when it is switched off is lost, also that of connections that are closed; after a kill it is not.
-func TestUnsentData(t *testing.T) {
-	for _, off := range []bool{false, true} {
-		sim.Run(t, sim.Config{}, func(w *sim.World) {
-			c, s := pair(w)
-			const size = 250_000 // of which the client has received a part, and not read it
-			_, _ = s.Write(make([]byte, size))
-			_ = s.Close()
-			w.Sleep(time.Second)
-			if h := w.Host("server"); off {
-				h.PowerOff()
-				w.After(time.Minute, h.Restart)
-			} else {
-				h.Kill()
-			}
-			n, err := io.Copy(io.Discard, c)
-			if off {
-				wants(w, "reading", err, syscall.ECONNRESET)
-			} else if n != size || err != nil {
-				w.Errorf("%d bytes, %v", n, err)
-			}
-		})
-	}
 }

@@ -168,11 +168,12 @@ func firstLine(s string) string {
 
 // WithAttrs implements slog.Handler.
 func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	with := h.with
+	var with strings.Builder
+	with.WriteString(h.with)
 	for _, a := range attrs {
-		with += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		fmt.Fprintf(&with, " %s=%v", a.Key, a.Value)
 	}
-	return &logHandler{h.w, h.host, with}
+	return &logHandler{h.w, h.host, with.String()}
 }
 
 // WithGroup implements slog.Handler.

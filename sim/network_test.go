@@ -170,7 +170,7 @@ func TestFINAfterData(t *testing.T) {
 			for {
 				n, err := s.Read(p)
 				got.Write(p[:n])
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				if err != nil {
@@ -531,5 +531,30 @@ func TestUnixSocketsAreNoFiles(t *testing.T) {
 	})
 	if got, err := os.ReadFile(name); string(got) != "precious" || err != nil {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// What a machine still has to send when it is switched off is lost, also that of connections that are closed; after a kill it is not.
+func TestUnsentData(t *testing.T) {
+	for _, off := range []bool{false, true} {
+		sim.Run(t, sim.Config{}, func(w *sim.World) {
+			c, s := pair(w)
+			const size = 250_000 // of which the client has received a part, and not read it
+			_, _ = s.Write(make([]byte, size))
+			_ = s.Close()
+			w.Sleep(time.Second)
+			if h := w.Host("server"); off {
+				h.PowerOff()
+				w.After(time.Minute, h.Restart)
+			} else {
+				h.Kill()
+			}
+			n, err := io.Copy(io.Discard, c)
+			if off {
+				wants(w, "reading", err, syscall.ECONNRESET)
+			} else if n != size || err != nil {
+				w.Errorf("%d bytes, %v", n, err)
+			}
+		})
 	}
 }

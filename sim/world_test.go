@@ -46,8 +46,8 @@ func TestAutojump(t *testing.T) {
 
 func TestAfterSleepWait(t *testing.T) {
 	w, err := sim.Simulate(sim.Config{Log: true}, func(w *sim.World) {
-		for i, d := range []time.Duration{3, 1, 2, 1, 0, -1} {
-			w.After(d*time.Second, func() { w.Note("%d at %v", i, w.Elapsed()) })
+		for i, d := range []int{3, 1, 2, 1, 0, -1} {
+			w.After(time.Duration(d)*time.Second, func() { w.Note("%d at %v", i, w.Elapsed()) })
 		}
 		stop := w.After(time.Second, func() { w.Errorf("what was stopped is called") })
 		stop()
@@ -189,8 +189,12 @@ func TestReports(t *testing.T) {
 				w.Sleep(time.Minute)
 			}
 		}, []string{"has not ended after 1h0m0s"}},
-		{"panic in the simulation's function", sim.Config{}, func(*sim.World) { panic("oh") },
-			[]string{"panic in the simulation's function: oh", "world_test.go"}},
+		{
+			"panic in the simulation's function",
+			sim.Config{},
+			func(*sim.World) { panic("oh") },
+			[]string{"panic in the simulation's function: oh", "world_test.go"},
+		},
 		{"panic in a goroutine", sim.Config{}, func(w *sim.World) {
 			w.Go(func() { panic("oh") })
 			w.Sleep(time.Hour)
@@ -518,4 +522,19 @@ func askOnce(t *task.Task, w *sim.World) error {
 	n, err := s.ReadFull(t, make([]byte, 2000))
 	w.Note("task: %d", n)
 	return err
+}
+
+// What a collection of garbage finds depends on when it comes, and is kept out of the log.
+func TestCollectorSaysNothing(t *testing.T) {
+	w, err := sim.Simulate(sim.Config{Log: true}, func(w *sim.World) {
+		l := w.Host("a").Engine().Loop()
+		l.Post(func() { _ = rondo.Rejected[int](l, errors.New("not looked at")) })
+		for range 5 {
+			w.Sleep(time.Second)
+			runtime.GC()
+		}
+	})
+	if err != nil || w.Log().Len() > 0 {
+		t.Errorf("%v, %v", err, w.Log().Entries())
+	}
 }
