@@ -423,7 +423,7 @@ func TestKillAndRestart(t *testing.T) {
 				err := task.Sleep(t, time.Hour)
 				after++
 				return 0, err
-			}).Ignore()
+			})
 			h.Go(func() {
 				defer func() { inGoroutine++ }()
 				w.Sleep(time.Hour)

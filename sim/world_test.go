@@ -321,7 +321,7 @@ func TestFailNow(t *testing.T) {
 				sim.Run(r, sim.Config{}, func(w *sim.World) {
 					defer func() { deferred = true }()
 					e := w.Host("other").Engine()
-					task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, task.Sleep(t, time.Hour) }).Ignore()
+					task.Go(e.Loop(), func(t *task.Task) (int, error) { return 0, task.Sleep(t, time.Hour) })
 					w.Go(func() { w.Sleep(time.Hour) })
 					w.Sleep(time.Second)
 					c.fn(r, w)
@@ -359,7 +359,7 @@ func TestLeftOpen(t *testing.T) {
 				err := task.Sleep(t, time.Hour)
 				ends = append(ends, fmt.Sprint(err))
 				return 0, err
-			}).Ignore()
+			})
 			return echoServer(h)
 		})
 		c := connect(w, w.Host("client").Engine(), "tcp", "server:7")
@@ -485,7 +485,7 @@ func aMinute(w *sim.World) {
 					return 0, err
 				}
 			}
-		}).Ignore()
+		})
 		return nil
 	})
 	w.Host("goroutines").Start(func(h *sim.Host) error {
