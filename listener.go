@@ -282,7 +282,7 @@ func (ln *Listener) close(reason error) []func() {
 	for _, a := range ln.acceptors {
 		a.loop.Post(a.shut)
 	}
-	if a, ok := ln.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' {
+	if a, ok := ln.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' && !ln.engine.world.TakesTurns() { // a simulation has no files
 		if err := os.Remove(a.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			ln.engine.report("rondo: removing a Unix socket failed", err)
 		}

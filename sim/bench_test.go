@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"testing"
@@ -18,7 +17,7 @@ type pinger struct {
 	msg  []byte
 }
 
-func (p *pinger) ConnectionMade(c *rondo.Conn)      { c.Write(p.msg) }
+func (p *pinger) ConnectionMade(c *rondo.Conn)      { _, _ = c.Write(p.msg) }
 func (p *pinger) ConnectionLost(*rondo.Conn, error) {}
 func (p *pinger) DataReceived(c *rondo.Conn, b []byte) int {
 	if len(b) < len(p.msg) {
@@ -29,7 +28,7 @@ func (p *pinger) DataReceived(c *rondo.Conn, b []byte) int {
 		c.Close()
 		return len(b)
 	}
-	c.Write(b)
+	_, _ = c.Write(b)
 	return len(b)
 }
 
@@ -38,7 +37,7 @@ type echo struct{}
 func (echo) ConnectionMade(*rondo.Conn)        {}
 func (echo) ConnectionLost(*rondo.Conn, error) {}
 func (echo) DataReceived(c *rondo.Conn, p []byte) int {
-	c.Write(p)
+	_, _ = c.Write(p)
 	return len(p)
 }
 
@@ -56,7 +55,7 @@ func BenchmarkEvents(b *testing.B) {
 					client := w.Host("client").Engine()
 					left := conns
 					for range conns {
-						client.Dial(context.Background(), "tcp", "server:7", &pinger{100_000 / conns, func() { left-- }, make([]byte, 64)})
+						client.Dial(background, "tcp", "server:7", &pinger{100_000 / conns, func() { left-- }, make([]byte, 64)})
 					}
 					w.Wait(func() bool { return left == 0 })
 				})
@@ -88,7 +87,7 @@ func BenchmarkCrowd(b *testing.B) {
 			for i, e := range engines {
 				for j := range each {
 					p := &pinger{10, func() { left-- }, make([]byte, 64)}
-					e.Dial(context.Background(), "tcp", fmt.Sprintf("h%d:7", (i+j*37+1)%hosts), p)
+					e.Dial(background, "tcp", fmt.Sprintf("h%d:7", (i+j*37+1)%hosts), p)
 				}
 			}
 			w.Wait(func() bool { return left == 0 })

@@ -2,7 +2,6 @@ package sim_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"strings"
 	"testing"
@@ -14,19 +13,20 @@ import (
 	"github.com/rondo-go/rondo/task"
 )
 
-func echoServer(h *sim.Host) error {
-	e := h.Engine()
-	_, err := e.Listen("tcp", ":7", stream.Handle(func(t *task.Task, s *stream.Stream) error {
-		for {
-			p, err := s.Next(t, 4096)
-			if err != nil {
-				return err
-			}
-			if _, err := s.Write(t, p); err != nil {
-				return err
-			}
+func echoHandler(t *task.Task, s *stream.Stream) error {
+	for {
+		p, err := s.Next(t, 4096)
+		if err != nil {
+			return err
 		}
-	}))
+		if _, err := s.Write(t, p); err != nil {
+			return err
+		}
+	}
+}
+
+func echoServer(h *sim.Host) error {
+	_, err := h.Engine().Listen("tcp", ":7", stream.Handle(echoHandler))
 	return err
 }
 
@@ -35,7 +35,7 @@ func TestEcho(t *testing.T) {
 		w.Host("server").Start(echoServer)
 		client := w.Host("client")
 		e := client.Engine()
-		c, err := e.DialContext(context.Background(), "tcp", "server:7")
+		c, err := e.DialContext(background, "tcp", "server:7")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +44,7 @@ func TestEcho(t *testing.T) {
 			if _, err := io.WriteString(c, want); err != nil {
 				t.Error(err)
 			}
-			c.(interface{ CloseWrite() error }).CloseWrite()
+			_ = closeWrite(c)
 		})
 		got, err := io.ReadAll(c)
 		if err != nil || !bytes.Equal(got, []byte(want)) {
@@ -58,7 +58,7 @@ func TestSleepTask(t *testing.T) {
 	sim.Run(t, sim.Config{}, func(w *sim.World) {
 		e := w.Host("a").Engine()
 		f := task.Go(e.Loop(), func(t *task.Task) (int, error) { return 1, task.Sleep(t, 10*time.Hour) })
-		if v, err := f.Wait(context.Background()); v != 1 || err != nil {
+		if v, err := f.Wait(background); v != 1 || err != nil {
 			t.Error(v, err)
 		}
 		if d := w.Elapsed(); d < 10*time.Hour || d > 10*time.Hour+time.Millisecond {
@@ -71,7 +71,7 @@ func TestStuck(t *testing.T) {
 	_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
 		e := w.Host("a").Engine()
 		p := rondo.NewPromise[int](e.Loop())
-		_, _ = task.Go(e.Loop(), func(t *task.Task) (int, error) { return task.Await(t, p.Future()) }).Wait(context.Background())
+		_, _ = task.Go(e.Loop(), func(t *task.Task) (int, error) { return task.Await(t, p.Future()) }).Wait(background)
 	})
 	t.Log(err)
 }

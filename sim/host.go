@@ -45,6 +45,11 @@ func (w *World) Host(name string) *Host {
 	w.byName[name] = h
 	h.boot()
 	h.drawFaults()
+	for _, p := range w.parted {
+		for _, other := range p {
+			w.link(other, h).cutOff()
+		}
+	}
 	return h
 }
 
@@ -132,10 +137,11 @@ func (h *Host) Kill() {
 
 // PowerOff is Kill of the whole machine: its peers hear nothing, and find out when they send something, or never.
 func (h *Host) PowerOff() {
+	h.w.log.add(h.name, "power off", "", 0)
 	if h.up != nil {
-		h.w.log.add(h.name, "power off", "", 0)
 		h.down(false)
 	}
+	h.dark = true
 }
 
 func (h *Host) down(tell bool) {
@@ -145,6 +151,18 @@ func (h *Host) down(tell bool) {
 	h.dark = !tell
 	for _, s := range p.sockets() {
 		s.vanish(!tell)
+	}
+	if !tell { // also those that are closed, and have something to send yet
+		for _, other := range h.w.hosts {
+			if other.up == nil {
+				continue
+			}
+			for _, s := range other.up.sockets() {
+				if peer := s.peer; peer != nil && peer.p.Host == h && peer.state == closed {
+					peer.vanish(true)
+				}
+			}
+		}
 	}
 	p.table = nil
 	// The goroutine that calls may be one of them.
@@ -158,6 +176,9 @@ func (h *Host) down(tell bool) {
 // Restart starts the host again, with the program that was given to Start. One that is up is killed first.
 func (h *Host) Restart() {
 	h.Kill()
+	if h.w.ending { // nobody would close what it starts
+		return
+	}
 	h.w.log.add(h.name, "restart", "", 0)
 	h.paused, h.dark = 0, false
 	h.boot()
@@ -172,9 +193,14 @@ func (h *Host) Pause(d time.Duration) {
 	h.paused = max(h.paused, h.w.now+int64(d))
 	if p := h.up; p != nil {
 		h.w.at(h.paused, &call{fn: func() {
+			if h.w.now < h.paused { // there was another pause meanwhile
+				return
+			}
 			for _, q := range p.pollers {
 				q.notify()
 			}
+			h.w.ready = append(h.w.ready, p.stopped...)
+			p.stopped = nil
 		}})
 	}
 }
@@ -213,8 +239,9 @@ type hostWorld struct {
 	port      uint16
 	signals   []*notification
 	closing   bool
-	open      int // engines that closing waits for
-	used      int // descriptors
+	open      int        // engines that closing waits for
+	used      int        // descriptors
+	stopped   []*routine // could go on, if the process were not paused or gone
 }
 
 type notification struct {

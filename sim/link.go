@@ -50,10 +50,11 @@ func (w *World) link(a, b *Host) *link {
 // SetLink says what lies between two hosts.
 func (w *World) SetLink(a, b *Host, l Link) { w.link(a, b).Link = l }
 
-// Partition cuts the hosts off from all others: packets are lost, and sent again after [World.Heal], so that connections only stand still, unless it
-// lasts longer than they wait, as on Linux: a quarter of an hour for what was sent, two minutes for connections being made, and with a keepalive, which
-// the engine's connections have, twelve minutes of silence.
+// Partition cuts the hosts off from all others, also those that are made later: packets are lost, and sent again after [World.Heal], so that connections only stand still,
+// unless it lasts longer than they wait, as on Linux: a quarter of an hour for what was sent, two minutes for connections being made, and with a keepalive,
+// which the engine's connections have, twelve minutes of silence.
 func (w *World) Partition(hosts ...*Host) {
+	w.parted = append(w.parted, slices.Clone(hosts))
 	for _, a := range hosts {
 		for _, b := range w.hosts {
 			if !slices.Contains(hosts, b) {
@@ -65,6 +66,7 @@ func (w *World) Partition(hosts ...*Host) {
 
 // Heal ends all partitions.
 func (w *World) Heal() {
+	w.parted = nil
 	for _, a := range w.hosts {
 		for _, b := range w.hosts {
 			if l := w.links[pair{a, b}]; l != nil && l.cuts > 0 {
@@ -158,12 +160,13 @@ type direction struct {
 	last   int64  // when the last packet arrives
 	sent   int64  // bytes
 	held   []packet
+	since  int64 // when data was first held; 0: none is
 }
 
 func (d *direction) drop() {
 	d.queue = buffer{}
 	d.flying = 0
-	d.held = nil
+	d.held, d.since = nil, 0
 }
 
 // packet is what travels.
@@ -246,7 +249,7 @@ func (s *socket) link(peer *socket) *link { return s.w.link(s.p.Host, peer.p.Hos
 func (p *packet) happen(w *World) {
 	d := &p.from.out
 	if l := p.from.linkOf(p); l.cut() || len(d.held) > 0 {
-		d.hold(*p, l)
+		d.hold(w, *p, l)
 		return
 	}
 	w.arrive(p)
@@ -262,13 +265,15 @@ func (s *socket) linkOf(p *packet) *link {
 }
 
 // hold keeps a packet for the end of the partition. It is sent again and again, until the sender loses patience.
-func (d *direction) hold(p packet, l *link) {
+func (d *direction) hold(w *World, p packet, l *link) {
 	d.held = append(d.held, p)
 	if !slices.Contains(l.held, d) {
 		l.held = append(l.held, d)
 	}
-	if p.kind == data && len(d.held) == 1 {
-		d.from.giveUpLater(func() bool { return len(d.held) > 0 })
+	if p.kind == data && d.since == 0 {
+		since := w.now
+		d.since = since
+		d.from.giveUpLater(func() bool { return d.since == since })
 	}
 }
 
@@ -298,5 +303,5 @@ func (d *direction) happen(w *World) {
 		d.held = held[i+1:]
 		w.arrive(p)
 	}
-	d.held = nil
+	d.held, d.since = nil, 0
 }

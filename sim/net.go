@@ -15,6 +15,9 @@ const (
 
 // Connect implements poller.Poller.
 func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
+	if q.p.gone { // deferred functions of a process that was killed
+		return -1, syscall.EBADF
+	}
 	if a, ok := remote.(*net.UnixAddr); ok {
 		return q.connectUnix(a)
 	}
@@ -101,7 +104,7 @@ func (s *socket) knocked(far *Host) {
 		w.at(w.now+int64(l.Latency)+w.jitter(l.Jitter), &call{fn: fn})
 	}
 	refuse := func() {
-		if s.state == connecting && !s.dead {
+		if s.state == connecting && !s.dead && !s.plan.way.cut() {
 			w.log.arrived(s, "refused", far.name, at, 0)
 			s.fail(syscall.ECONNREFUSED)
 		}
@@ -120,11 +123,36 @@ func (s *socket) knocked(far *Host) {
 	c := far.up.newSocket(tcp, established)
 	c.name, c.plan, c.peer, c.accepted = s.name, s.plan, s, true
 	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
+	c.keepAlive = ln.keepAlive // as other options are, it is inherited
 	s.peer = c
 	ln.pending = append(ln.pending, c)
 	ln.changed()
 	c.transmit(packet{kind: synAck})
 }
+
+// sendAgain asks a machine that has not answered again, after a time that doubles: it may have come back, and then says that it knows of no
+// such connection.
+func (s *socket) sendAgain(peer *socket, again time.Duration) {
+	if s.asking {
+		return
+	}
+	s.asking = true
+	var ask func()
+	ask = func() {
+		switch {
+		case s.dead || s.state == gone:
+		case peer.p.dark || s.link(peer).cut():
+			again = min(2*again, maxAgain)
+			s.w.After(again, ask)
+		default:
+			s.w.After(2*s.link(peer).Latency, func() { s.fail(econnreset) })
+		}
+	}
+	s.w.After(again, ask)
+}
+
+// maxAgain is the longest time between two attempts to send the same.
+const maxAgain = 2 * time.Minute
 
 // arrive is what a packet does where it arrives.
 func (w *World) arrive(p *packet) {
@@ -135,8 +163,9 @@ func (w *World) arrive(p *packet) {
 	switch {
 	case to.state == gone && to.p.dark:
 		// Nobody is there. What was sent is sent again, in vain.
-		if p.kind == data && !from.dead {
+		if (p.kind == data || p.kind == fin) && !from.dead {
 			from.out.flying += len(p.data)
+			from.sendAgain(to, time.Second)
 			from.giveUpLater(func() bool { return true })
 		}
 		return
@@ -150,7 +179,7 @@ func (w *World) arrive(p *packet) {
 		}})
 		return
 	case to.dead:
-		if p.kind == data && to.state == closed && !from.dead {
+		if p.kind != rst && !from.dead { // nobody knows of the connection there
 			to.transmit(packet{kind: rst})
 		}
 		return

@@ -79,8 +79,8 @@ func (w *World) block(ready func() bool) {
 	if r == nil || r.goroutine != goid.Get() {
 		panic("sim: a goroutine waits that is not the world's, or a task does, for which the functions that wait are those of package task: start it with World.Go, Host.Go or Engine.Run")
 	}
-	if r.host != nil && r.host.gone {
-		runtime.Goexit()
+	for r.host != nil && r.host.gone {
+		r.pause() // until it is killed: to end here would end whoever has resumed it too
 	}
 	if ready() {
 		return

@@ -34,7 +34,7 @@ func Search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 		if err == nil {
 			continue
 		}
-		few, err, runs := shrink(cfg, w.Faults(), err, fn)
+		few, runs, err := shrink(cfg, w.Faults(), err, fn)
 		t.Errorf("%v\n\nsim: seed %d fails, after %d that did not. Of its %d faults these are enough (%d more runs):\n%sto repeat it: %s",
 			err, seed, seed-first, len(w.Faults()), runs, indent(few), command(t.Name(), seed, few))
 		return
@@ -45,7 +45,7 @@ func Search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 const shrinkRuns = 300
 
 // shrink takes faults away as long as the program fails without them: first half of them, then a quarter, and so on (delta debugging, Zeller and Hildebrandt 2002).
-func shrink(cfg Config, faults []string, err error, fn func(w *World)) (few []string, failure error, runs int) {
+func shrink(cfg Config, faults []string, err error, fn func(w *World)) (few []string, runs int, failure error) {
 	fails := func(only []string) bool {
 		if runs >= shrinkRuns {
 			return false
@@ -65,7 +65,7 @@ func shrink(cfg Config, faults []string, err error, fn func(w *World)) (few []st
 	}
 	few = slices.Clone(faults)
 	if fails(nil) {
-		return few, err, runs
+		return few, runs, err
 	}
 	for parts := 2; len(few) > 0; {
 		size := (len(few) + parts - 1) / parts
@@ -81,12 +81,12 @@ func shrink(cfg Config, faults []string, err error, fn func(w *World)) (few []st
 		case found:
 			parts = max(parts-1, 2)
 		case size <= 1 || runs >= shrinkRuns:
-			return few, err, runs
+			return few, runs, err
 		default:
 			parts = min(2*parts, len(few))
 		}
 	}
-	return few, err, runs
+	return few, runs, err
 }
 
 func indent(faults []string) string {

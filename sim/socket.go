@@ -33,6 +33,7 @@ type socket struct {
 
 	err       syscall.Errno // waits to be taken
 	dead      bool          // the connection is no more
+	asking    bool          // whether the peer's machine is there again
 	peer      *socket
 	in        buffer // received and not read
 	eof       bool   // nothing comes after in
@@ -67,10 +68,11 @@ const (
 	sendBuffer    = 128 << 10
 	receiveBuffer = 128 << 10
 
-	// As long as Linux tries, before it gives up: to send what is not acknowledged, to connect; and after the last probe of a keepalive.
+	// As long as Linux tries, before it gives up: to send what is not acknowledged, to connect; and how it probes a peer that is silent.
 	sendTimeout    = 924600 * time.Millisecond
 	connectTimeout = 127 * time.Second
-	probeTimeout   = 9 * 75 * time.Second
+	probeInterval  = 75 * time.Second
+	probes         = 9
 )
 
 // buffer is a queue of bytes.
@@ -117,7 +119,7 @@ func (p *hostWorld) sockets() []*socket {
 	var all []*socket
 	for _, s := range p.table {
 		if s != nil {
-			all = append(all, s)
+			all = append(append(all, s), s.pending...)
 		}
 	}
 	return all
@@ -271,7 +273,7 @@ func (s *socket) close(reset bool) {
 	s.fd = 0
 	before := s.state
 	switch {
-	case before == gone:
+	case before == gone || before == closed:
 		return
 	case before == listening:
 		s.state = closed
@@ -313,36 +315,46 @@ func (s *socket) vanish(quietly bool) {
 		s.close(false)
 		return
 	}
-	for _, c := range s.pending {
-		c.vanish(true)
-	}
 	s.leave()
 	s.state, s.dead, s.fd = gone, true, 0
 	s.in = buffer{}
 	s.out.drop()
 	if peer := s.peer; peer != nil && s.network == tcp {
 		peer.probe()
+		peer.pump() // what had no room is sent in vain too
 	}
 }
 
 // setKeepAlive has the end of a peer found out that says nothing any more.
 func (s *socket) setKeepAlive(idle time.Duration) { s.keepAlive = idle }
 
-// probe is called when the peer may not answer any more: what a keepalive finds out, after its time.
+// probe is called when the peer may not answer any more: what a keepalive finds out, after its time. While something is on its way there are no
+// probes: see giveUpLater.
 func (s *socket) probe() {
 	if s.keepAlive <= 0 || s.dead {
 		return
 	}
-	s.w.After(s.keepAlive+probeTimeout, func() {
-		switch peer := s.peer; {
-		case s.dead || s.state != established:
-		case s.link(peer).cut() || peer.state == gone && peer.p.dark:
+	era := s.linkTo().era
+	s.w.After(s.keepAlive, func() { s.probeAgain(era, probes) })
+}
+
+// probeAgain is a probe, when so many more may be left without an answer.
+func (s *socket) probeAgain(era, left int) {
+	if s.dead || s.state != established || s.out.flying > 0 {
+		return
+	}
+	l, peer := s.linkTo(), s.peer
+	switch {
+	case l.cut() && l.era == era || peer.state == gone && peer.p.dark:
+		if left == 0 {
 			s.fail(syscall.ETIMEDOUT)
-		case peer.state == gone: // its machine is there again, and knows nothing of it
-			s.w.log.arrived(s, rst.String(), peer.p.name, s.w.now, 0)
-			s.fail(syscall.ECONNRESET)
+			return
 		}
-	})
+		s.w.After(probeInterval, func() { s.probeAgain(era, left-1) })
+	case peer.state == gone: // its machine is there again, and knows nothing of it
+		s.w.log.arrived(s, rst.String(), peer.p.name, s.w.now, 0)
+		s.fail(syscall.ECONNRESET)
+	}
 }
 
 // listen makes s one that listens.
@@ -420,6 +432,9 @@ func (p *hostWorld) freePort() (uint16, error) {
 
 // Listen implements poller.Poller.
 func (q *simPoller) Listen(addr net.Addr, o sock.Options) (int, error) {
+	if q.p.gone { // deferred functions of a process that was killed
+		return -1, syscall.EBADF
+	}
 	s, err := q.listen(addr, o)
 	if err != nil {
 		return -1, err

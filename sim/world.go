@@ -59,6 +59,7 @@ type World struct {
 	hosts  []*Host
 	byName map[string]*Host
 	links  map[pair]*link
+	parted [][]*Host // partitions
 	nextIP uint32
 	peers  int
 	conns  map[string]int  // how many of that name there have been
@@ -155,7 +156,12 @@ func (w *World) Sleep(d time.Duration) {
 }
 
 // Wait waits until done says true, which is asked whenever something has happened. For the rest it is Sleep.
-func (w *World) Wait(done func() bool) { w.block(done) }
+func (w *World) Wait(done func() bool) {
+	w.block(func() (is bool) {
+		w.protect("a function given to World.Wait", func() { is = done() })
+		return is
+	})
+}
 
 // Go runs fn as a goroutine of no host. Goroutines take turns: another runs when this one has ended, or waits for something of this package's or
 // rondo's.
@@ -165,7 +171,22 @@ func (w *World) Go(fn func()) { w.spawn(nil, "a function given to World.Go", fn)
 func (w *World) WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	stop := w.After(d, func() { cancel(context.DeadlineExceeded) })
-	return ctx, func() { stop(); cancel(context.Canceled) }
+	return timeoutContext{ctx, parent}, func() { stop(); cancel(context.Canceled) }
+}
+
+// timeoutContext says that it has timed out as others do. It has no deadline, which would be in real time for those who ask for it.
+type timeoutContext struct {
+	context.Context
+	parent context.Context
+}
+
+// Err implements context.Context.
+func (c timeoutContext) Err() error {
+	err := c.Context.Err()
+	if err != nil && c.parent.Err() == nil && errors.Is(context.Cause(c.Context), context.DeadlineExceeded) {
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 // run lets the world go on until its main goroutine has ended and what that has left has been cleared away.
@@ -193,6 +214,9 @@ func (w *World) Fatalf(format string, args ...any) {
 
 // FailNow ends the run.
 func (w *World) FailNow() {
+	if len(w.errs) == 0 {
+		w.fail(errFailed)
+	}
 	w.fail(nil)
 	panic(errFailed)
 }
@@ -219,11 +243,13 @@ func (w *World) step() bool {
 		r := w.ready[i]
 		w.ready[i], w.ready[n-1] = w.ready[n-1], nil
 		w.ready = w.ready[:n-1]
-		if w.steps++; w.steps > maxSteps {
-			w.fail(w.stuck(fmt.Sprintf("goes round in circles: %d steps without any time passing", maxSteps)))
+		if p := r.host; p != nil && (p.gone || p.paused > w.now) {
+			p.stopped = append(p.stopped, r)
 			return true
 		}
-		w.resume(r)
+		if !w.circles() {
+			w.resume(r)
+		}
 		return true
 	}
 	if w.unblock() {
@@ -238,13 +264,25 @@ func (w *World) step() bool {
 	}
 	if e.at > w.now {
 		w.now, w.steps = e.at, 0
-		if w.Elapsed() > w.cfg.Limit && !w.ending {
+		if w.Elapsed() > w.cfg.Limit {
 			w.fail(w.stuck(fmt.Sprintf("has not ended after %v", w.cfg.Limit)))
 			return true
 		}
 	}
+	if w.circles() {
+		return true
+	}
 	w.count++
 	e.what.happen(w)
+	return true
+}
+
+// circles counts the steps of an instant, and ends a run that has too many.
+func (w *World) circles() bool {
+	if w.steps++; w.steps <= maxSteps {
+		return false
+	}
+	w.fail(w.stuck(fmt.Sprintf("goes round in circles: %d steps without any time passing", maxSteps)))
 	return true
 }
 
@@ -323,6 +361,7 @@ func (w *World) finish() {
 		return
 	}
 	w.ending = true
+	w.cfg.Limit += w.Elapsed() // for what closing takes
 	for _, h := range w.hosts {
 		if h.up != nil {
 			h.up.close()
