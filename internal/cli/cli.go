@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -61,6 +62,10 @@ func Main() int {
 			}
 		}
 	}()
+	// The engine's loops write the log, and must not wait for who reads it.
+	logged := newJournal(os.Stderr)
+	log.SetOutput(logged)
+	defer logged.flush(lastWords)
 	p := &program{out: newOutlet(ctx, os.Stdout), errs: newOutlet(ctx, os.Stderr), clock: wallClock}
 	return p.run(ctx, os.Args[1:])
 }
