@@ -95,7 +95,7 @@ func (a *acceptor) shut() {
 	}
 	l := a.loop
 	l.watchers.remove(a.token)
-	a.abandon()
+	defer a.abandon() // after the socket's file, which close compares with it
 	reason := ErrClosed
 	if l.drained {
 		reason = ErrEngineClosed
