@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
@@ -13,6 +14,11 @@ const (
 	handshakeTimeout = 10 * time.Second // for TLS, and for the head of an HTTP request
 	writeTimeout     = time.Minute      // for one piece, so that a client that never reads does not hold the server for ever
 	acceptPause      = 50 * time.Millisecond
+
+	// How long a client is listened to that has all of its poem and does not leave. With blocking calls all others wait meanwhile.
+	farewell      = 2 * time.Second
+	shortFarewell = 500 * time.Millisecond
+	farewellBytes = 1 << 20 // and how much it may say
 )
 
 // A BlockingServer serves one client at a time: while it sends to one, and while it waits between two pieces, every
@@ -25,8 +31,9 @@ type BlockingServer struct {
 // An attendant serves one client at a time over a net.Conn, with calls that block. The asynchronous server has one for
 // each client that speaks TLS.
 type attendant struct {
-	options Options
-	say     *announcer
+	options  Options
+	say      *announcer
+	farewell time.Duration
 }
 
 // ListenBlocking checks the options, listens, and says so ("Serving poetry/ecstasy.txt on port 10000."). Clients can
@@ -41,7 +48,7 @@ func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
 	}
-	s := &BlockingServer{attendant: attendant{o, newAnnouncer(o.Out)}, listener: listener}
+	s := &BlockingServer{attendant: attendant{o, newAnnouncer(o.Out), shortFarewell}, listener: listener}
 	if err := s.say.serving(o.Source.Name, listener.Addr()); err != nil {
 		_ = listener.Close()
 		return nil, err
@@ -120,12 +127,25 @@ func (s attendant) serve(ctx context.Context, raw net.Conn) {
 	}
 	switch s.send(ctx, conn, d) {
 	case EndClose:
-		_ = conn.Close() // with TLS, tells the client that this was the whole poem
+		s.sayFarewell(conn, raw)
 	case EndStall:
 		waitUntilGone(conn)
 	case EndReset:
 		reset(raw)
 	}
+}
+
+// sayFarewell ends the outgoing direction, and hears the client out before the other one is closed: closing while there is something
+// unread resets the connection, and a reset may overtake the end of the poem.
+func (s attendant) sayFarewell(conn, raw net.Conn) {
+	if conn != raw {
+		_ = conn.(*tls.Conn).CloseWrite() // tells the client that this was the whole poem
+	}
+	half, ok := raw.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || raw.SetReadDeadline(time.Now().Add(s.farewell)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, raw, farewellBytes)
 }
 
 // send writes the poem at its pace. A client that has left, or a context that has ended, ends it early.

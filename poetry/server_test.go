@@ -84,6 +84,55 @@ func TestHalfClosedClient(t *testing.T) {
 	})
 }
 
+// TestTalkativeClient: what a client says costs it nothing of its poem, and does not keep the server for ever.
+func TestTalkativeClient(t *testing.T) {
+	text := strings.Repeat("Go and catch a falling star. ", 2000)
+	server, _, err := SelfSigned(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secure := range []bool{false, true} {
+		eachServer(t, func(t *testing.T, serve func(*testing.T, Options) Address) {
+			o := atOnce(text)
+			o.NumBytes = len(text)
+			if secure {
+				o.TLS = server
+			}
+			address := serve(t, o)
+			raw := dial(t, address)
+			conn := raw
+			if secure {
+				conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+			}
+			over := make(chan struct{})
+			defer func() { <-over }()
+			defer conn.Close()
+			if _, err := conn.Write(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				defer close(over)
+				for { // for as long as anybody listens
+					if _, err := conn.Write([]byte("and more")); err != nil {
+						return
+					}
+					time.Sleep(time.Millisecond)
+				}
+			}()
+			time.Sleep(100 * time.Millisecond) // the poem is sent, and the end of it has come
+			if poem, err := io.ReadAll(conn); err != nil || string(poem) != text {
+				t.Errorf("got %d bytes, %v", len(poem), err)
+			}
+			next := dial(t, address)
+			if secure {
+				next = tls.Client(next, &tls.Config{InsecureSkipVerify: true})
+			}
+			expect(t, next, text[:10]) // though the first has not left
+			<-over
+		})
+	}
+}
+
 func TestPoemThatIsGoneEndsOnlyThatClient(t *testing.T) {
 	eachServer(t, func(t *testing.T, serve func(*testing.T, Options) Address) {
 		var reads atomic.Int64
