@@ -72,8 +72,13 @@ func Main() int {
 
 func (p *program) run(ctx context.Context, args []string) int {
 	root := p.root()
+	help := &outlook{Writer: p.out} // only what cobra prints itself goes there: help, and completions
+	root.SetOut(help)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = help.err
+	}
 	if err == nil {
 		return 0
 	}
@@ -110,7 +115,6 @@ Begin with "rondo demo".`,
 		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(p.out)
 	root.SetErr(p.errs)
 	root.SetUsageTemplate(usageTemplate)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
