@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"time"
 )
@@ -64,20 +65,26 @@ func (s *BlockingServer) Addr() net.Addr { return s.listener.Addr() }
 func (s *BlockingServer) Close() error { return s.listener.Close() }
 
 // Serve serves clients, one after the other, until ctx ends, in mid-poem if need be, and returns nil then and after
-// Close. Any other error is the listener's. Call it once; it closes the listener.
+// Close. Any other error is the listener's. That accepting is paused for want of descriptors goes to [slog.Default]. Call it once; it closes the listener.
 func (s *BlockingServer) Serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
 	defer stop()
 	defer s.listener.Close()
+	paused := false
 	for {
 		conn, err := s.listener.Accept()
 		switch {
 		case err == nil:
+			paused = false
 			s.serve(ctx, conn)
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil
 		case isTemporary(err):
 			// Out of descriptors: they come back when somebody else closes some, so this is no end.
+			if !paused {
+				paused = true
+				slog.Warn("poetry: accepting is paused until descriptors or memory are free again", "address", s.Addr(), "error", err)
+			}
 			_ = s.options.sleep(ctx, acceptPause)
 		default:
 			return fmt.Errorf("accepting a poetry lover: %w", err)

@@ -94,7 +94,8 @@ func TestTalkativeClient(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		eachServer(t, func(t *testing.T, serve func(*testing.T, Options) Address) {
 			o := atOnce(text)
-			o.NumBytes = len(text)
+			out := newLineWaiter()
+			o.NumBytes, o.Out = len(text), out
 			if secure {
 				o.TLS = server
 			}
@@ -104,22 +105,16 @@ func TestTalkativeClient(t *testing.T) {
 			if secure {
 				conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
 			}
-			over := make(chan struct{})
-			defer func() { <-over }()
 			defer conn.Close()
 			if _, err := conn.Write(make([]byte, 1000)); err != nil {
 				t.Fatal(err)
 			}
-			go func() {
-				defer close(over)
-				for { // for as long as anybody listens
-					if _, err := conn.Write([]byte("and more")); err != nil {
-						return
-					}
-					time.Sleep(time.Millisecond)
+			out.await(t, "Sending")
+			for range 1000 { // while the poem comes, and its end
+				if _, err := conn.Write([]byte("and more")); err != nil {
+					t.Fatal(err)
 				}
-			}()
-			time.Sleep(100 * time.Millisecond) // the poem is sent, and the end of it has come
+			}
 			if poem, err := io.ReadAll(conn); err != nil || string(poem) != text {
 				t.Errorf("got %d bytes, %v", len(poem), err)
 			}
@@ -128,7 +123,6 @@ func TestTalkativeClient(t *testing.T) {
 				next = tls.Client(next, &tls.Config{InsecureSkipVerify: true})
 			}
 			expect(t, next, text[:10]) // though the first has not left
-			<-over
 		})
 	}
 }

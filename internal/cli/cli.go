@@ -129,6 +129,9 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	if args[0] == "" { // which is the beginning of every name
+		return wrong("The name of the command is empty.")
+	}
 	cmd.SuggestionsMinimumDistance = 2
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 		return wrong("There is no command %q: did you mean %s?", args[0], strings.Join(similar, " or "))

@@ -33,7 +33,8 @@ func (p *program) getPoetry() *cobra.Command {
 		Short: "Get poems from slow servers, one after the other or all at once",
 		Long: `Get poems from slow servers, such as "rondo slowpoetry", which says its port. An
 address without a host is on 127.0.0.1; a port is from 1 to 65535. When a server
-fails, a line says so, the others go on, and the exit status is 1.
+fails, a line says so, the others go on, and the exit status is 1. A poem may have
+64 MiB at most.
 
 --mode blocking gets one poem after the other; threads runs a goroutine for
 each; async has all of them on one event loop, with callbacks; task has them on

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -67,10 +68,10 @@ func (j *journal) flush(patience time.Duration) {
 	if idle == nil {
 		return
 	}
-	late := time.NewTimer(patience)
-	defer late.Stop()
+	late, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	select {
 	case <-idle:
-	case <-late.C:
+	case <-late.Done():
 	}
 }
