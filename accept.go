@@ -18,6 +18,7 @@ type acceptor struct {
 	paused  bool          // also until it is served
 	resting bool          // paused for want of descriptors
 	delay   time.Duration // of the last such pause; 0 since it was overcome
+	warned  time.Time     // when such a pause was last reported
 	ended   bool
 }
 
@@ -31,6 +32,9 @@ const (
 	// A process or machine that is out of descriptors is asked again after this time, doubling.
 	minAcceptDelay = 5 * time.Millisecond
 	maxAcceptDelay = time.Second
+
+	// Such pauses are reported no more often than this.
+	warnEvery = time.Minute
 )
 
 // doFor does something for a caller that may be on a loop, and then does not wait for the answer.
@@ -91,7 +95,7 @@ func (a *acceptor) shut() {
 	}
 	l := a.loop
 	l.watchers.remove(a.token)
-	a.abandon()
+	defer a.abandon() // after the socket's file, which close compares with it
 	reason := ErrClosed
 	if l.drained {
 		reason = ErrEngineClosed
@@ -167,7 +171,9 @@ func (a *acceptor) rest(err error, least time.Duration) {
 	if a.resting {
 		return
 	}
-	if a.delay == 0 {
+	// Peers that come and go have it pause again and again: that is one storm, and one report.
+	if now := a.loop.Now(); a.delay == 0 && (a.warned.IsZero() || now.Sub(a.warned) >= warnEvery) {
+		a.warned = now
 		a.ln.engine.config.Logger.Warn("rondo: accepting is paused until descriptors or memory are free again",
 			"address", a.ln.addr, "error", err)
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // Errors of accept(2) that say something about the machine pause accepting for a moment, and are logged
-// once; those that are about one connection are passed over.
+// once, also if more such moments follow; those that are about one connection are passed over.
 func TestAcceptErrors(t *testing.T) {
 	for _, test := range []struct {
 		errno syscall.Errno
@@ -48,10 +48,10 @@ func TestAcceptErrors(t *testing.T) {
 			addr := e.serve(newEcho)
 			first := rig.Dial(t, addr)
 			roundTrip(t, first, "before")
-			for range 2 {
+			for storm := range 2 {
 				failures.Store(3)
 				c := rig.Dial(t, addr)
-				if test.log != "" {
+				if test.log != "" && storm == 0 { // the rig fails the test for a line that nobody awaits
 					e.Log.Await(t, test.log)
 				}
 				roundTrip(t, first, "meanwhile")
@@ -135,12 +135,15 @@ func TestSelectRefusesHighDescriptors(t *testing.T) {
 	before := openDescriptors(t)
 
 	high.Store(true)
-	for range 2 { // the second is accepted when the pause is over
+	for i := range 2 { // the second is accepted when the pause is over
 		refused := rig.Dial(t, addr)
 		if got := rig.Rest(t, refused); len(got) > 0 {
 			t.Errorf("a refused connection got %q", got)
 		}
 		refused.Close()
+		if i > 0 {
+			continue // that was the same storm
+		}
 		if line := e.Log.Await(t, "accepting is paused"); !strings.Contains(line, "below 1024 only") {
 			t.Errorf("the log does not say why: %s", line)
 		}
@@ -151,7 +154,6 @@ func TestSelectRefusesHighDescriptors(t *testing.T) {
 	if !errors.As(err, &op) || !errors.As(err, &limit) || limit.Limit != 1024 {
 		t.Errorf("Dial says %v", err)
 	}
-	e.Log.Discard("accepting is paused") // the accepted end of that dial
 	high.Store(false)
 
 	roundTrip(t, first, "alive")

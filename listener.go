@@ -38,6 +38,7 @@ type Listener struct {
 	engine *Engine
 	config ListenConfig
 	addr   net.Addr
+	socket fs.FileInfo // the file of a Unix socket as it was bound; nil if there is none, or none that is known
 	accept func() Protocol
 
 	open      quota // connections
@@ -76,7 +77,8 @@ func (q *quota) give() bool { return q.limit > 0 && q.used.Add(-1) == q.limit-1 
 // Listen accepts connections on address and gives each a protocol made by accept, which is called
 // on the connection's loop; if it returns nil the connection is closed. (It is Bind and Serve in one.) The network is "tcp", "tcp4",
 // "tcp6" or "unix"; the address of a TCP network is host:port, where an empty host means all of this
-// machine's addresses and port 0 a free one. The error is a *net.OpError. A host name may have to be
+// machine's addresses and port 0 a free one. A Unix socket's file is removed when the listener is
+// closed, unless another has taken its place. The error is a *net.OpError. A host name may have to be
 // looked up: do not call Listen on a loop then.
 func (e *Engine) Listen(network, address string, accept func() Protocol) (*Listener, error) {
 	return ListenConfig{}.Listen(e, network, address, accept)
@@ -173,6 +175,11 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 			}
 		}
 		ln.addr = l.poller.LocalAddr(fd) // the first socket chooses the port, the others share it
+		if path := ln.path(); path != "" && !e.world.TakesTurns() { // a simulation has no files
+			if info, err := os.Lstat(path); err == nil {
+				ln.socket = info
+			}
+		}
 		ln.acceptors = append(ln.acceptors, &acceptor{ln: ln, loop: l, fd: fd, paused: true})
 	}
 	return ln, nil
@@ -279,15 +286,34 @@ func (ln *Listener) close(reason error) []func() {
 	fns := ln.onClose
 	ln.onClose = nil
 	ln.mu.Unlock()
+	ln.unlink() // while the socket is open: nobody else's file can have its inode until then
 	for _, a := range ln.acceptors {
 		a.loop.Post(a.shut)
 	}
-	if a, ok := ln.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' && !ln.engine.world.TakesTurns() { // a simulation has no files
-		if err := os.Remove(a.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			ln.engine.report("rondo: removing a Unix socket failed", err)
-		}
-	}
 	return fns
+}
+
+// path is the file of a Unix socket.
+func (ln *Listener) path() string {
+	if a, ok := ln.addr.(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' {
+		return a.Name
+	}
+	return ""
+}
+
+// unlink removes the file of a Unix socket, unless something else has taken its place since: another server's socket, or anybody's file.
+func (ln *Listener) unlink() {
+	if ln.socket == nil {
+		return
+	}
+	path := ln.path()
+	now, err := os.Lstat(path)
+	if err != nil || !os.SameFile(now, ln.socket) {
+		return
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		ln.engine.report("rondo: removing a Unix socket failed", err)
+	}
 }
 
 // reserve reports whether there is room for one more connection, and takes it.

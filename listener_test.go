@@ -129,6 +129,58 @@ func TestListenUnix(t *testing.T) {
 	}
 }
 
+// TestListenUnixLeavesOthersFiles: what has come to the path since is not the listener's to remove.
+func TestListenUnixLeavesOthersFiles(t *testing.T) {
+	ends := map[string]func(*engine, *rondo.Listener) error{
+		"close":    func(_ *engine, ln *rondo.Listener) error { return ln.Close() },
+		"shutdown": func(e *engine, _ *rondo.Listener) error { return e.Shutdown(t.Context()) },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			replace := func(e *engine, put func()) {
+				t.Helper()
+				ln := mustListen(t, e, rondo.ListenConfig{}, "unix", path, newEcho)
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+				put()
+				if err := end(e, ln); err != nil {
+					t.Error(err)
+				}
+				if _, err := os.Stat(path); err != nil {
+					t.Errorf("what has taken the place of the socket's file is gone: %v", err)
+				}
+			}
+			replace(newTestEngine(t, rondo.Config{}), func() {
+				if err := os.WriteFile(path, []byte("somebody's"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			other := newTestEngine(t, rondo.Config{})
+			replace(newTestEngine(t, rondo.Config{}), func() {
+				mustListen(t, other, rondo.ListenConfig{}, "unix", path, newEcho)
+			})
+			c, err := net.Dial("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			roundTrip(t, c, "the other server is still there")
+			c.Close()
+			if err := other.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the other server's file is still there: %v", err)
+			}
+		})
+	}
+}
+
 func TestListenUnixRemovedAtShutdown(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	path := filepath.Join(t.TempDir(), "s")

@@ -156,7 +156,7 @@ func TestDeadlineOfCallerIsNoStall(t *testing.T) {
 func TestPoemTooLong(t *testing.T) {
 	eachClient(t, func(t *testing.T, fetch func(*Client, context.Context, []Address) *Report) {
 		r := fetch(&Client{MaxBytes: 15}, t.Context(), []Address{serve(t, shortPoem(strings.Repeat("x", 1000)))})
-		if f := r.Tasks[0]; !errors.Is(f.Err, ErrTooLong) || f.Bytes != 15 {
+		if f := r.Tasks[0]; !errors.Is(f.Err, ErrTooLong) || f.Bytes != 15 || !strings.HasSuffix(f.Err.Error(), " sent more than 15 bytes, the most that a poem may have.") {
 			t.Errorf("%d bytes, %v", f.Bytes, f.Err)
 		}
 	})

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/rondo-go/rondo/internal/descriptors"
 )
 
 // Why a task failed: what [errors.Is] finds in a [Failure].
@@ -47,12 +49,20 @@ func (f *Failure) Error() string {
 	case errors.Is(f.Reason, ErrCancelled):
 		return fmt.Sprintf("cancelled %s from %s.", after, f.Address)
 	case errors.Is(f.Reason, ErrTooLong):
-		return fmt.Sprintf("%s sent more than the limit, %s.", f.Address, after)
+		return fmt.Sprintf("%s sent more than %s, the most that a poem may have.", f.Address, size(f.Bytes))
 	}
 	if !f.connected {
-		return fmt.Sprintf("could not connect to %s: %v", f.Address, bare(f.Cause))
+		return fmt.Sprintf("could not connect to %s: %v%s", f.Address, bare(f.Cause), descriptors.Hint(f.Cause))
 	}
 	return fmt.Sprintf("reading from %s failed %s: %v", f.Address, after, bare(f.Cause))
+}
+
+// size is a number of bytes as one says it.
+func size(n int) string {
+	if n > 0 && n%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // bare is the error without the operation and the addresses that package net puts before it: the sentence has them.

@@ -47,7 +47,11 @@ func (p *Printer) Summary(r *Report) error {
 			p.printf("Task %d: %d bytes of poetry\n", f.Task, f.Bytes)
 		}
 	}
-	p.printf("Got %d poems in %s\n", r.Poems(), FormatElapsed(r.Total()))
+	poems := "poems"
+	if r.Poems() == 1 {
+		poems = "poem"
+	}
+	p.printf("Got %d %s in %s\n", r.Poems(), poems, FormatElapsed(r.Total()))
 	return p.err
 }
 

@@ -25,6 +25,7 @@ type recital struct {
 	after func()        // and what comes then
 
 	phase    recitalPhase
+	heard    int  // bytes that have come since all was sent
 	full     bool // the connection has enough to send
 	halfway  bool // the client has ended its direction
 	draining bool // the engine shuts down
@@ -37,6 +38,7 @@ const (
 	requesting                     // the request is not complete
 	sending
 	stalling // nothing more will come
+	leaving  // all is sent, and the client is heard out
 	gone
 )
 
@@ -79,6 +81,11 @@ func (r *recital) DataReceived(_ *rondo.Conn, p []byte) int {
 		}
 		r.send()
 	}
+	if r.phase == leaving {
+		if r.heard += len(p); r.heard >= farewellBytes {
+			_ = r.conn.Close()
+		}
+	}
 	return len(p)
 }
 
@@ -108,7 +115,13 @@ func (r *recital) finish() {
 func (r *recital) end(end End) {
 	switch end {
 	case EndClose:
-		_ = r.conn.Close()
+		// Closing while the client still sends would reset the connection, and a reset may overtake the end of the poem.
+		r.phase = leaving
+		if r.halfway || r.conn.CloseWrite() != nil {
+			_ = r.conn.Close()
+			return
+		}
+		r.at(farewell, func() { _ = r.conn.Close() })
 	case EndReset:
 		r.conn.Abort()
 	case EndStall:
@@ -162,7 +175,7 @@ func (r *recital) at(d time.Duration, fn func()) {
 // from the blocking server. One that has left altogether is found out by the next piece.
 func (r *recital) EOFReceived(c *rondo.Conn) {
 	r.halfway = true
-	if r.phase == requesting || r.phase == stalling {
+	if r.phase == requesting || r.phase == stalling || r.phase == leaving {
 		_ = c.Close()
 	}
 }

@@ -17,7 +17,7 @@ type secureRecital struct {
 
 func (r secureRecital) ConnectionMade(c *rondo.Conn) {
 	// From here on, the net.Conn alone has the connection.
-	conn := abortableConn{rondo.NetConn(c), c.Handle()}
+	conn := abortableConn{rondo.NetConn(c).(halfConn), c.Handle()}
 	r.options.Source.Read = r.server.read
 	go r.serve(context.Background(), conn)
 }
@@ -28,8 +28,14 @@ func (secureRecital) ConnectionLost(*rondo.Conn, error) {}
 
 // An abortableConn is a net.Conn that can be reset, which the engine's net.Conn alone cannot.
 type abortableConn struct {
-	net.Conn
+	halfConn
 	handle rondo.Handle
+}
+
+// A halfConn is a net.Conn whose two directions end one by one.
+type halfConn interface {
+	net.Conn
+	CloseWrite() error
 }
 
 func (c abortableConn) Abort() { c.handle.Abort() }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/rondo-go/rondo/internal/descriptors"
 )
 
 // DefaultMaxBytes is the longest poem that a client takes, unless it is told otherwise: 64 MiB.
@@ -112,6 +114,7 @@ func (r *Recorder) End(task int, err error) {
 	f.End = r.at()
 	e := Event{Kind: EventFinished, At: f.End, Bytes: f.Bytes}
 	if err != nil {
+		err = descriptors.Blame(err)
 		f.Err = &Failure{
 			Address: f.Address, Bytes: f.Bytes, Reason: reasonFor(err), Cause: err,
 			connected: r.connected[task-1], timeout: r.timeout,

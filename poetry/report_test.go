@@ -88,13 +88,13 @@ Task 1 finished
 Task 2: got 10 bytes of poetry from 127.0.0.1:10001
 Task 2 failed: 127.0.0.1:10001 reset the connection after 20 bytes.
 Task 1: 10 bytes of poetry
-Got 1 poems in 0:00:00.200210
+Got 1 poem in 0:00:00.200210
 `},
 		{failing(measured(ModeBlocking, 100*ms, 1, 2)), `Task 1: get poetry from: 127.0.0.1:10000
 Task 1: got 10 bytes of poetry from 127.0.0.1:10000 in 0:00:00.100200
 Task 2: get poetry from: 127.0.0.1:10001
 Task 2 failed: 127.0.0.1:10001 reset the connection after 20 bytes.
-Got 1 poems in 0:00:00.300410
+Got 1 poem in 0:00:00.300410
 `},
 	} {
 		var b strings.Builder

@@ -37,7 +37,7 @@ func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
 	}
 	// A client may come before it is said that we listen. Its lines wait while the gatherer believes that it is writing.
 	lines := &gatherer{engine: e, out: out, writing: true}
-	s := &AsyncServer{attendant: attendant{o, newAnnouncer(lines)}}
+	s := &AsyncServer{attendant: attendant{o, newAnnouncer(lines), farewell}}
 	ln, err := rondo.ListenConfig{MaxConns: o.Connections}.Listen(e, "tcp", o.listenAddress(), s.welcome)
 	if err != nil {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"time"
 )
@@ -13,6 +15,11 @@ const (
 	handshakeTimeout = 10 * time.Second // for TLS, and for the head of an HTTP request
 	writeTimeout     = time.Minute      // for one piece, so that a client that never reads does not hold the server for ever
 	acceptPause      = 50 * time.Millisecond
+
+	// How long a client is listened to that has all of its poem and does not leave. With blocking calls all others wait meanwhile.
+	farewell      = 2 * time.Second
+	shortFarewell = 500 * time.Millisecond
+	farewellBytes = 1 << 20 // and how much it may say
 )
 
 // A BlockingServer serves one client at a time: while it sends to one, and while it waits between two pieces, every
@@ -25,8 +32,9 @@ type BlockingServer struct {
 // An attendant serves one client at a time over a net.Conn, with calls that block. The asynchronous server has one for
 // each client that speaks TLS.
 type attendant struct {
-	options Options
-	say     *announcer
+	options  Options
+	say      *announcer
+	farewell time.Duration
 }
 
 // ListenBlocking checks the options, listens, and says so ("Serving poetry/ecstasy.txt on port 10000."). Clients can
@@ -41,7 +49,7 @@ func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
 	}
-	s := &BlockingServer{attendant: attendant{o, newAnnouncer(o.Out)}, listener: listener}
+	s := &BlockingServer{attendant: attendant{o, newAnnouncer(o.Out), shortFarewell}, listener: listener}
 	if err := s.say.serving(o.Source.Name, listener.Addr()); err != nil {
 		_ = listener.Close()
 		return nil, err
@@ -57,20 +65,26 @@ func (s *BlockingServer) Addr() net.Addr { return s.listener.Addr() }
 func (s *BlockingServer) Close() error { return s.listener.Close() }
 
 // Serve serves clients, one after the other, until ctx ends, in mid-poem if need be, and returns nil then and after
-// Close. Any other error is the listener's. Call it once; it closes the listener.
+// Close. Any other error is the listener's. That accepting is paused for want of descriptors goes to [slog.Default]. Call it once; it closes the listener.
 func (s *BlockingServer) Serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
 	defer stop()
 	defer s.listener.Close()
+	paused := false
 	for {
 		conn, err := s.listener.Accept()
 		switch {
 		case err == nil:
+			paused = false
 			s.serve(ctx, conn)
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil
 		case isTemporary(err):
 			// Out of descriptors: they come back when somebody else closes some, so this is no end.
+			if !paused {
+				paused = true
+				slog.Warn("poetry: accepting is paused until descriptors or memory are free again", "address", s.Addr(), "error", err)
+			}
 			_ = s.options.sleep(ctx, acceptPause)
 		default:
 			return fmt.Errorf("accepting a poetry lover: %w", err)
@@ -120,12 +134,25 @@ func (s attendant) serve(ctx context.Context, raw net.Conn) {
 	}
 	switch s.send(ctx, conn, d) {
 	case EndClose:
-		_ = conn.Close() // with TLS, tells the client that this was the whole poem
+		s.sayFarewell(conn, raw)
 	case EndStall:
 		waitUntilGone(conn)
 	case EndReset:
 		reset(raw)
 	}
+}
+
+// sayFarewell ends the outgoing direction, and hears the client out before the other one is closed: closing while there is something
+// unread resets the connection, and a reset may overtake the end of the poem.
+func (s attendant) sayFarewell(conn, raw net.Conn) {
+	if conn != raw {
+		_ = conn.(*tls.Conn).CloseWrite() // tells the client that this was the whole poem
+	}
+	half, ok := raw.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || raw.SetReadDeadline(time.Now().Add(s.farewell)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, raw, farewellBytes)
 }
 
 // send writes the poem at its pace. A client that has left, or a context that has ended, ends it early.

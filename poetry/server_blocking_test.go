@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -148,6 +151,43 @@ func TestListenBlockingRefuses(t *testing.T) {
 	o.NumBytes = 0
 	if _, err := ListenBlocking(t.Context(), o); err == nil {
 		t.Error("serves pieces of no bytes")
+	}
+}
+
+// exhausted is a listener of a process that has no descriptors for a while, twice.
+type exhausted struct {
+	net.Listener
+	calls int
+}
+
+func (l *exhausted) Accept() (net.Conn, error) {
+	switch l.calls++; l.calls {
+	case 1, 2, 3, 5, 6:
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	case 4:
+		client, server := net.Pipe()
+		_ = client.Close()
+		return server, nil
+	}
+	return nil, net.ErrClosed
+}
+
+// TestOutOfDescriptorsIsSaid once for each time, and not for each attempt.
+func TestOutOfDescriptorsIsSaid(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	var log lockedBuffer
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := ListenBlocking(t.Context(), shortPoem("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.listener = &exhausted{Listener: s.listener}
+	if err := s.Serve(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "accepting is paused"); n != 2 || !strings.Contains(log.String(), syscall.EMFILE.Error()) {
+		t.Errorf("said %d times, want 2:\n%s", n, log.String())
 	}
 }
 

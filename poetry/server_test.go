@@ -84,6 +84,49 @@ func TestHalfClosedClient(t *testing.T) {
 	})
 }
 
+// TestTalkativeClient: what a client says costs it nothing of its poem, and does not keep the server for ever.
+func TestTalkativeClient(t *testing.T) {
+	text := strings.Repeat("Go and catch a falling star. ", 2000)
+	server, _, err := SelfSigned(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secure := range []bool{false, true} {
+		eachServer(t, func(t *testing.T, serve func(*testing.T, Options) Address) {
+			o := atOnce(text)
+			out := newLineWaiter()
+			o.NumBytes, o.Out = len(text), out
+			if secure {
+				o.TLS = server
+			}
+			address := serve(t, o)
+			raw := dial(t, address)
+			conn := raw
+			if secure {
+				conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+			}
+			defer conn.Close()
+			if _, err := conn.Write(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			out.await(t, "Sending")
+			for range 1000 { // while the poem comes, and its end
+				if _, err := conn.Write([]byte("and more")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if poem, err := io.ReadAll(conn); err != nil || string(poem) != text {
+				t.Errorf("got %d bytes, %v", len(poem), err)
+			}
+			next := dial(t, address)
+			if secure {
+				next = tls.Client(next, &tls.Config{InsecureSkipVerify: true})
+			}
+			expect(t, next, text[:10]) // though the first has not left
+		})
+	}
+}
+
 func TestPoemThatIsGoneEndsOnlyThatClient(t *testing.T) {
 	eachServer(t, func(t *testing.T, serve func(*testing.T, Options) Address) {
 		var reads atomic.Int64

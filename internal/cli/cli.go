@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -61,14 +62,23 @@ func Main() int {
 			}
 		}
 	}()
+	// The engine's loops write the log, and must not wait for who reads it.
+	logged := newJournal(os.Stderr)
+	log.SetOutput(logged)
+	defer logged.flush(lastWords)
 	p := &program{out: newOutlet(ctx, os.Stdout), errs: newOutlet(ctx, os.Stderr), clock: wallClock}
 	return p.run(ctx, os.Args[1:])
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
 	root := p.root()
+	help := &outlook{Writer: p.out} // only what cobra prints itself goes there: help, and completions
+	root.SetOut(help)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = help.err
+	}
 	if err == nil {
 		return 0
 	}
@@ -105,7 +115,6 @@ Begin with "rondo demo".`,
 		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(p.out)
 	root.SetErr(p.errs)
 	root.SetUsageTemplate(usageTemplate)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
@@ -119,6 +128,9 @@ Begin with "rondo demo".`,
 func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
+	}
+	if args[0] == "" { // which is the beginning of every name
+		return wrong("The name of the command is empty.")
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {

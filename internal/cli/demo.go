@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -76,21 +77,25 @@ func (p *program) demonstrate(ctx context.Context, d demonstration) error {
 	}
 	defer e.Close()
 
-	fmt.Fprintln(p.out, "Three slow poetry servers")
-	addresses, err := p.demoServers(e, options)
+	out := &outlook{Writer: p.out}
+	fmt.Fprintln(out, "Three slow poetry servers")
+	addresses, err := demoServers(out, e, options)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(p.out, pace)
+	fmt.Fprintln(out, pace)
 
 	var reports []*poetry.Report
 	for _, m := range demoModes {
-		fmt.Fprintf(p.out, "\n%s ...\n", m.words)
+		fmt.Fprintf(out, "\n%s ...\n", m.words)
+		if out.err != nil {
+			return out.err // nobody would see what it is for
+		}
 		report, err := p.demoClient(ctx, m.mode, addresses)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "  Got %d poems in %s\n", report.Poems(), poetry.FormatElapsed(report.Total()))
+		fmt.Fprintf(out, "  Got %s in %s\n", count(report.Poems(), "poem"), poetry.FormatElapsed(report.Total()))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -120,7 +125,7 @@ func (p *program) demonstrate(ctx context.Context, d demonstration) error {
 }
 
 // demoServers are the documents' three: the first poem is three times as long as the others, and three times as fast.
-func (p *program) demoServers(e *rondo.Engine, o poetry.Options) (addresses []poetry.Address, err error) {
+func demoServers(out io.Writer, e *rondo.Engine, o poetry.Options) (addresses []poetry.Address, err error) {
 	o.Iface = "127.0.0.1"
 	numBytes := o.NumBytes
 	for i, name := range []string{"donne", "yeats", "poe"} {
@@ -135,7 +140,7 @@ func (p *program) demoServers(e *rondo.Engine, o poetry.Options) (addresses []po
 		}
 		port := s.Addr().(*net.TCPAddr).Port
 		addresses = append(addresses, poetry.Address{Host: "127.0.0.1", Port: port})
-		fmt.Fprintf(p.out, "  %d  127.0.0.1:%-5d  %-5s  %4d bytes, %3d every %v\n", i+1, port, name, len(poem.Text), o.NumBytes, o.Delay)
+		fmt.Fprintf(out, "  %d  127.0.0.1:%-5d  %-5s  %4d bytes, %3d every %v\n", i+1, port, name, len(poem.Text), o.NumBytes, o.Delay)
 	}
 	return addresses, nil
 }

@@ -8,22 +8,20 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/rondo-go/rondo/internal/descriptors"
 	"github.com/rondo-go/rondo/poetry"
 )
 
 // explain puts an error into one line that says what to do about it, where that is known.
 func explain(err error) string {
-	text := oneLine(err.Error())
 	if usage, ok := errors.AsType[poetry.UsageError](err); ok {
 		return oneLine(string(usage))
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "listen" {
 		return cannotListen(op)
 	}
-	if errors.Is(err, syscall.EMFILE) {
-		return text + ": the process may open no more files; see ulimit -n"
-	}
-	return text
+	err = descriptors.Blame(err)
+	return oneLine(err.Error()) + descriptors.Hint(err)
 }
 
 // oneLine keeps what a script reads as one line one, joined errors included.
@@ -42,8 +40,11 @@ func cannotListen(op *net.OpError) string {
 		return fmt.Sprintf("Cannot listen %s: another program listens there already. Stop it, or choose another port.", where)
 	case errors.Is(op, syscall.EADDRNOTAVAIL):
 		return fmt.Sprintf("Cannot listen %s: this machine does not have that address.", where)
+	case errors.Is(op, fs.ErrPermission) && op.Net == "unix":
+		return fmt.Sprintf("Cannot listen %s: permission denied. Choose a folder that you may write into.", where)
 	case errors.Is(op, fs.ErrPermission):
 		return fmt.Sprintf("Cannot listen %s: permission denied. Ports below 1024 need a privilege.", where)
 	}
-	return oneLine(fmt.Sprintf("Cannot listen %s: %v", where, op.Err))
+	reason := descriptors.Blame(op.Err)
+	return oneLine(fmt.Sprintf("Cannot listen %s: %v%s", where, reason, descriptors.Hint(reason)))
 }

@@ -24,6 +24,9 @@ func flagError(err error) error {
 		if unknown.GetSpecifiedShortnames() != "" {
 			return wrong("There is no option -%s.", name)
 		}
+		if name == "version" {
+			return wrong("There is no option --version: \"rondo version\" says which one this is.")
+		}
 		return wrong("There is no option --%s.", name)
 	}
 	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {

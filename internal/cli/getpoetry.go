@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os/signal"
 	"syscall"
 	"time"
@@ -32,7 +33,8 @@ func (p *program) getPoetry() *cobra.Command {
 		Short: "Get poems from slow servers, one after the other or all at once",
 		Long: `Get poems from slow servers, such as "rondo slowpoetry", which says its port. An
 address without a host is on 127.0.0.1; a port is from 1 to 65535. When a server
-fails, a line says so, the others go on, and the exit status is 1.
+fails, a line says so, the others go on, and the exit status is 1. A poem may have
+64 MiB at most.
 
 --mode blocking gets one poem after the other; threads runs a goroutine for
 each; async has all of them on one event loop, with callbacks; task has them on
@@ -91,7 +93,13 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 		// An output whose reader has gone away is an error like any other, and not the process's end: the files are still wanted.
 		signal.Ignore(syscall.SIGPIPE)
 	}
-	report, err := p.watch(ctx, &client, poetry.Mode(f.mode), f.addresses, f.json)
+	out := &outlook{Writer: p.out}
+	if f.output == "" && f.timeline == "" {
+		// Without an output there is nothing that the poems are wanted for.
+		ctx, out.failed = context.WithCancelCause(ctx)
+		defer out.failed(nil)
+	}
+	report, err := p.watch(ctx, out, &client, poetry.Mode(f.mode), f.addresses, f.json)
 	if report == nil {
 		return err
 	}
@@ -114,8 +122,8 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 
 // watch fetches and says what happens: as JSON at the end, as bars on a terminal, or line by line. Beside a report an error is that of
 // the output.
-func (p *program) watch(ctx context.Context, c *poetry.Client, mode poetry.Mode, addresses []poetry.Address, asJSON bool) (*poetry.Report, error) {
-	printer := poetry.NewPrinter(p.out, mode)
+func (p *program) watch(ctx context.Context, out io.Writer, c *poetry.Client, mode poetry.Mode, addresses []poetry.Address, asJSON bool) (*poetry.Report, error) {
+	printer := poetry.NewPrinter(out, mode)
 	if asJSON {
 		report, err := fetchPoems(ctx, c, mode, addresses)
 		if err != nil {

@@ -79,3 +79,23 @@ func fileOf(w io.Writer) (f *os.File, ok bool) {
 	f, ok = w.(*os.File)
 	return f, ok
 }
+
+// An outlook is an output that remembers its first error, so that nobody works for one that is good for nothing. Not safe for use from
+// several goroutines at once.
+type outlook struct {
+	io.Writer
+	err    error
+	failed context.CancelCauseFunc // told of the error; may be nil
+}
+
+// Write implements io.Writer.
+func (o *outlook) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+		if o.failed != nil {
+			o.failed(err)
+		}
+	}
+	return n, err
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (p *program) writePoems(folder string, report *poetry.Report) error {
 		if t.Err != nil {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(folder, poemFile(t)), t.Poem, 0o644); err != nil {
+		if err := writeWhole(folder, poemFile(t), t.Poem); err != nil {
 			return fmt.Errorf("writing the poem of task %d: %w", t.Task, err)
 		}
 		written++
@@ -85,10 +86,38 @@ func poemFile(t *poetry.Fetch) string {
 	return fmt.Sprintf("poem-%d-%s.txt", t.Task, strings.TrimLeft(safe[max(0, len(safe)-longest):], "."))
 }
 
-// makeFolder sees to it that the folder is there, before anybody waits for what goes into it.
+// writeWhole writes a file under another name first, so that under its own there is never a part.
+func writeWhole(folder, name string, text []byte) error {
+	part := filepath.Join(folder, fmt.Sprintf(".%s.%d.part", name, os.Getpid()))
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = cmp.Or(err, f.Close())
+	if err == nil {
+		err = os.Rename(part, filepath.Join(folder, name))
+	}
+	if err != nil {
+		_ = os.Remove(part)
+	}
+	return err
+}
+
+// makeFolder sees to it that the folder is there and takes files, before anybody waits for what goes into it.
 func makeFolder(path string) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return fmt.Errorf("making the folder for the poems: %w", err)
+	}
+	f, err := os.CreateTemp(path, ".rondo-*.part")
+	if err == nil {
+		err = cmp.Or(f.Close(), os.Remove(f.Name()))
+	}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err // of a name that nobody has given
+	}
+	if err != nil {
+		return fmt.Errorf("no poem can be written into the folder %s: %w", path, err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/descriptors"
 	"github.com/rondo-go/rondo/internal/poller"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
@@ -88,7 +89,7 @@ func (p *program) echo(ctx context.Context, s echoServer) error {
 	}
 	ln, err := e.Listen(network, address, accept)
 	if err != nil {
-		return err
+		return descriptors.Blame(err) // while the engine has those that it has
 	}
 	where := ln.Addr().String()
 	if network == "unix" {

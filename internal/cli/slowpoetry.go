@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/descriptors"
 	"github.com/rondo-go/rondo/poetry"
 )
 
@@ -20,7 +21,8 @@ func (p *program) slowPoetry() *cobra.Command {
 		Use:   "slowpoetry [options] FILE",
 		Short: "Serve a poem slowly, a few bytes at a time",
 		Long: `Serve a poem slowly: a few bytes, a wait, a few bytes. FILE is a file, which is
-read anew for each client, or the name of a poem built in (see "rondo poems").
+read anew for each client and may have 64 MiB at most, or the name of a poem
+built in (see "rondo poems").
 Whoever connects gets the poem: "nc localhost PORT", or
 "rondo get-poetry PORT".
 
@@ -99,7 +101,7 @@ func (p *program) slowAsync(ctx context.Context, o poetry.Options) error {
 	// Poems that are cut off are reset, so that no client takes a part for the whole.
 	defer e.Close()
 	if _, err := poetry.ListenAsync(e, o); err != nil {
-		return err
+		return descriptors.Blame(err) // while the engine has those that it has
 	}
 	<-ctx.Done()
 	return nil

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"strings"
@@ -34,7 +35,11 @@ func Open(name string) (Poller, error) {
 		if err == nil {
 			return p, nil
 		}
-		failed = fmt.Errorf("opening the %s poller: %w", b.name, err)
+		if name == "" { // what is wrong with the preferred one is wrong, not what is wrong with the last
+			failed = cmp.Or(failed, fmt.Errorf("opening a poller: %w", err))
+		} else {
+			failed = fmt.Errorf("opening the %s poller: %w", b.name, err)
+		}
 	}
 	switch {
 	case failed != nil:

@@ -26,6 +26,7 @@ type layer struct {
 var layers = []layer{
 	{"internal/wheel", "", true, "timers are arithmetic; they know nothing of rondo"},
 	{"internal/sock", "golang.org/x/sys", true, "system calls know nothing of rondo"},
+	{"internal/descriptors", "", true, "what an error means does not depend on who met it"},
 	{
 		"internal/poller", "internal/sock internal/wheel golang.org/x/sys", true,
 		"a backend is replaced by a simulated one, so it must know nothing of rondo",
@@ -57,7 +58,7 @@ var layers = []layer{
 		"sim", "rondo task stream internal/poller internal/sock internal/world internal/goid", false,
 		"it is a world for the engine; tasks it lists, and streams it checks; it knows no protocol",
 	},
-	{"poetry", "rondo task stream", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
+	{"poetry", "rondo task stream internal/descriptors", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
 
 	{"internal/rig", "rondo", false, "the tests of every package over rondo share it, so it knows none of those"},
 	{"internal/cli", "all", false, "over everything but cmd and sim"},
