@@ -174,7 +174,7 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 				_ = l.poller.SetKeepAlive(fd, orDefault(cfg.KeepAlive, time.Minute))
 			}
 		}
-		ln.addr = l.poller.LocalAddr(fd) // the first socket chooses the port, the others share it
+		ln.addr = l.poller.LocalAddr(fd)                            // the first socket chooses the port, the others share it
 		if path := ln.path(); path != "" && !e.world.TakesTurns() { // a simulation has no files
 			if info, err := os.Lstat(path); err == nil {
 				ln.socket = info
