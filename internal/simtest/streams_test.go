@@ -71,7 +71,7 @@ func TestStreams(t *testing.T) {
 
 func conversations(w *sim.World, c climate) {
 	r := w.Rand()
-	p := &party{w: w, climate: c, life: map[*sim.Host]int{}}
+	p := &party{w: w, climate: c, life: map[*sim.Host]int{}, shut: map[*sim.Host]int{}}
 	engines := map[*sim.Host]*rondo.Engine{}
 	server := w.Host("server")
 	cfg := rondo.ListenConfig{ReusePort: r.IntN(2) == 0}
@@ -105,12 +105,17 @@ func conversations(w *sim.World, c climate) {
 	hosts = append(hosts, server)
 	if r.IntN(3) == 0 { // in the midst of it
 		w.Sleep(time.Millisecond + upTo(w, 5*time.Second))
-		p.shut(hosts[r.IntN(3)], engines)
+		p.end(hosts[r.IntN(3)], engines)
 	}
 	if !c.calm {
 		w.Sleep(time.Minute)
 	}
 	w.Wait(func() bool {
+		for _, h := range hosts {
+			if !h.Up() {
+				return false
+			}
+		}
 		for _, a := range attempts {
 			if !a.ended && !a.t.gone() {
 				return false
@@ -124,7 +129,7 @@ func conversations(w *sim.World, c climate) {
 		return dialing == 0
 	})
 	for _, h := range hosts {
-		p.shut(h, engines)
+		p.end(h, engines)
 	}
 	for _, t := range p.all {
 		switch o := t.other; {
@@ -138,20 +143,16 @@ func conversations(w *sim.World, c climate) {
 }
 
 // clean reports whether nothing stood in the way of its saying all.
-func (t *talker) clean() bool { return t.how == byHalf && !t.drained && !t.overrun }
+func (t *talker) clean() bool { return t.how == byHalf && !t.drained() && !t.overrun }
 
-func (p *party) shut(h *sim.Host, engines map[*sim.Host]*rondo.Engine) {
+func (p *party) end(h *sim.Host, engines map[*sim.Host]*rondo.Engine) {
 	e := engines[h]
 	if !h.Up() || e == nil {
 		return
 	}
 	p.closed = true
 	life := p.life[h]
-	for _, t := range p.all {
-		if t.host == h {
-			t.drained = true
-		}
-	}
+	p.shut[h] = life
 	patience := time.Duration(0)
 	if p.w.Rand().IntN(3) > 0 {
 		patience = time.Millisecond + upTo(p.w, 10*time.Second)

@@ -18,6 +18,7 @@ type party struct {
 	closed  bool      // an engine has been
 	all     []*talker
 	life    map[*sim.Host]int // how often its program has begun
+	shut    map[*sim.Host]int // the last of these lives of which the engine was told to end
 }
 
 // How a talker ends its direction.
@@ -51,7 +52,6 @@ type talker struct {
 	elsewhere      bool // writes on a goroutine, by the handle
 	paused         bool // writing
 	overrun        bool
-	drained        bool
 
 	got, seen int // what was consumed, and what has been there
 	need      int
@@ -81,6 +81,9 @@ func (p *party) newTalker(h *sim.Host, client bool) *talker {
 	p.all = append(p.all, t)
 	return t
 }
+
+// drained reports whether its engine has been told to end.
+func (t *talker) drained() bool { return t.p.shut[t.host] == t.life }
 
 // gone reports whether the talker's process has been killed.
 func (t *talker) gone() bool { return !t.host.Up() || t.life != t.p.life[t.host] }
@@ -391,7 +394,7 @@ func (t *talker) whole() {
 			t.errorf("an end from nowhere")
 		}
 	case o.gone() || o.overrun:
-	case !o.finished && !o.drained:
+	case !o.finished && !o.drained():
 		t.errorf("an end, after %d bytes, that was not said; the other has written %d of %d, ends in way %d, was lost: %v, %v, has heard the end: %v; elsewhere: %v",
 			t.seen, o.written, o.total, o.how, o.lost, o.err, o.eof, o.elsewhere)
 	case o.elsewhere && !o.said: // it may not have come to be written
@@ -428,7 +431,7 @@ func (t *talker) ConnectionLost(c *rondo.Conn, err error) {
 		if left := t.seen > t.got; left != errors.Is(err, io.ErrUnexpectedEOF) && t.need == 0 {
 			t.errorf("%v with %d bytes left", err, t.seen-t.got)
 		}
-	case err == nil && !t.finished && !t.drained && t.number >= 0:
+	case err == nil && !t.finished && !t.drained() && t.number >= 0:
 		t.errorf("it was closed by nobody")
 	}
 	if c.Handle().Alive() {
