@@ -1,7 +1,6 @@
 package simtest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,7 +69,7 @@ func TestPoetry(t *testing.T) {
 			read.client.OnEvent = read.event
 			client.Go(func() {
 				defer func() { asked-- }()
-				ctx, cancel := context.Background(), func() {}
+				ctx, cancel := t.Context(), func() {}
 				hurried := r.IntN(4) == 0
 				switch {
 				case r.IntN(6) == 0: // its own engine's end

@@ -359,6 +359,9 @@ func (t *talker) DataReceived(c *rondo.Conn, p []byte) int {
 // listen takes some of the n bytes that are there.
 func (t *talker) listen(c *rondo.Conn, n int) int {
 	r := t.p.w.Rand()
+	if r.IntN(4) == 0 {
+		t.nudge(c)
+	}
 	if r.IntN(6) == 0 {
 		c.PauseReading()
 		t.deaf = true
@@ -382,6 +385,16 @@ func (t *talker) listen(c *rondo.Conn, n int) int {
 	}
 	t.got = t.seen
 	return n
+}
+
+// nudge has others of the loop that have left something look at it again.
+func (t *talker) nudge(c *rondo.Conn) {
+	for _, o := range t.p.all {
+		if o != t && o.made && !o.over() && !o.deaf && !o.eof && o.seen > o.got && o.conn.Loop() == c.Loop() {
+			o.conn.PauseReading()
+			o.conn.ResumeReading()
+		}
+	}
 }
 
 // whole is called when the other side has ended in good order, as far as the network knows: then all must be here.

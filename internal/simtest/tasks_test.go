@@ -254,7 +254,7 @@ func TestTasks(t *testing.T) {
 			w.Errorf("%d functions have not returned", p.alive)
 		}
 		pending := errors.New("pending")
-		ctx, cancel := context.WithCancelCause(context.Background())
+		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(pending)
 		for _, f := range p.all {
 			if _, err := f.Wait(ctx); errors.Is(err, pending) {

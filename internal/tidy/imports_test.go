@@ -31,12 +31,15 @@ var layers = []layer{
 		"a backend is replaced by a simulated one, so it must know nothing of rondo",
 	},
 
+	{"internal/goid", "", true, "it reads a number"},
+	{"internal/world", "internal/poller", true, "a world is replaced by a simulated one, so it must know nothing of rondo"},
+
 	{"frame", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
 	{"resp", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
 	{"trace", "", true, "rondo reports to it through a hook, so neither needs the other"},
 
 	{
-		"rondo", "internal/poller internal/sock internal/wheel", false,
+		"rondo", "internal/poller internal/sock internal/wheel internal/world internal/goid", false,
 		"the engine is what a program imports first; everything else is over it",
 	},
 	{"task", "rondo", false, "if coroutines need more than the public API, mend the API"},
@@ -51,7 +54,10 @@ var layers = []layer{
 	{"broker", "rondo task queue resp", false, "jobs speaks to the broker in RESP, as to Redis, and not in Go"},
 	{"process", "rondo task", false, "what runs in the child processes is the program's business"},
 	{"inspect", "rondo task trace http1 websocket", false, "it looks at the engine, not at what is built on it"},
-	{"sim", "rondo internal/poller", false, "it supplies a poller and a clock, and knows no protocol"},
+	{
+		"sim", "rondo task stream internal/poller internal/sock internal/goid", false,
+		"it supplies a poller and a clock, and knows no protocol",
+	},
 	{"poetry", "rondo task stream", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
 
 	{"internal/rig", "rondo", false, "the tests of every package over rondo share it, so it knows none of those"},
