@@ -359,7 +359,7 @@ func (t *talker) DataReceived(c *rondo.Conn, p []byte) int {
 // listen takes some of the n bytes that are there.
 func (t *talker) listen(c *rondo.Conn, n int) int {
 	r := t.p.w.Rand()
-	if r.IntN(4) == 0 {
+	if r.IntN(2) == 0 {
 		t.nudge(c)
 	}
 	if r.IntN(6) == 0 {
@@ -375,6 +375,9 @@ func (t *talker) listen(c *rondo.Conn, n int) int {
 	if r.IntN(4) == 0 && n > 1 {
 		left := 1 + r.IntN(min(n-1, 5000))
 		t.got = t.seen - left
+		if r.IntN(2) == 0 { // all others, even if they come in the same turn
+			c.Loop().Defer(func() { t.nudge(c) })
+		}
 		if t.other != nil && r.IntN(2) == 0 {
 			if to := t.other.total - t.got; to > left {
 				t.need = left + 1 + r.IntN(to-left)
