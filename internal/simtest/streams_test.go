@@ -103,7 +103,13 @@ func conversations(w *sim.World, c climate) {
 		})
 	}
 	hosts = append(hosts, server)
-	if r.IntN(3) == 0 { // in the midst of it
+	switch r.IntN(6) {
+	case 0: // the server hears at once of those who come and of its end
+		w.Sleep(100 * time.Microsecond)
+		server.Pause(10 * time.Millisecond)
+		w.Sleep(5 * time.Millisecond)
+		p.close(server, engines)
+	case 1, 2: // in the midst of it
 		w.Sleep(time.Millisecond + upTo(w, 5*time.Second))
 		p.end(hosts[r.IntN(3)], engines)
 	}
@@ -146,6 +152,17 @@ func conversations(w *sim.World, c climate) {
 func (t *talker) clean() bool { return t.how == byHalf && !t.drained() && !t.overrun }
 
 func (p *party) end(h *sim.Host, engines map[*sim.Host]*rondo.Engine) {
+	patience := time.Duration(0)
+	if p.w.Rand().IntN(3) > 0 {
+		patience = time.Millisecond + upTo(p.w, 10*time.Second)
+	}
+	p.endWithin(h, engines, patience)
+}
+
+func (p *party) close(h *sim.Host, engines map[*sim.Host]*rondo.Engine) { p.endWithin(h, engines, 0) }
+
+// endWithin ends the engine of a host, unless that is down.
+func (p *party) endWithin(h *sim.Host, engines map[*sim.Host]*rondo.Engine, patience time.Duration) {
 	e := engines[h]
 	if !h.Up() || e == nil {
 		return
@@ -153,10 +170,6 @@ func (p *party) end(h *sim.Host, engines map[*sim.Host]*rondo.Engine) {
 	p.closed = true
 	life := p.life[h]
 	p.shut[h] = life
-	patience := time.Duration(0)
-	if p.w.Rand().IntN(3) > 0 {
-		patience = time.Millisecond + upTo(p.w, 10*time.Second)
-	}
 	if over := func() bool { return p.life[h] != life || !h.Up() }; !over() {
 		done := false
 		h.Go(func() { end(p.w, e, p.climate, patience); done = true })

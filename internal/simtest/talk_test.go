@@ -131,7 +131,7 @@ func (t *talker) ConnectionMade(c *rondo.Conn) {
 		if r.IntN(4) == 0 {
 			limit = high + r.IntN(50_000)
 		}
-		c.SetWriteLimits(r.IntN(high+1), high, limit)
+		c.SetWriteLimits(r.IntN(high+1)*r.IntN(2), high, limit)
 	}
 	c.Loop().After(time.Hour, func() {
 		if !t.lost {

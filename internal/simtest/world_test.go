@@ -101,6 +101,9 @@ func upTo(w *sim.World, d time.Duration) time.Duration {
 func end(w *sim.World, e *rondo.Engine, c climate, patience time.Duration) {
 	if patience == 0 {
 		_ = e.Close()
+		if n := e.Conns(); n != 0 {
+			w.Errorf("after the end there are %d connections", n)
+		}
 		return
 	}
 	ctx, cancel := w.WithTimeout(context.Background(), patience)
