@@ -28,6 +28,8 @@ RACE      ?= -race
 FUZZTIME  ?= 10s
 BENCH     ?= .
 COUNT     ?= 6
+SEEDS     ?= 10000
+SOAK      ?= .
 
 BUILDS := $(addprefix build-,$(PLATFORMS))
 RUNS   := $(addprefix test-,$(POLLERS))
@@ -94,13 +96,18 @@ bench-module:
 .PHONY: plain
 plain:
 	$(call step,go test without the race detector)
-	@go test -shuffle=on $(TESTFLAGS) ./...
+	@RONDO_SEEDS=long go test -shuffle=on $(TESTFLAGS) ./...
 
 # test-epoll and so on.
 .PHONY: $(RUNS)
 $(RUNS): test-%:
 	$(call step,go test with the $* poller)
 	@RONDO_POLLER=$* go test $(RACE) -shuffle=on $(TESTFLAGS) ./...
+
+# A simulated world that does not go on is a matter of seconds, a search is not: hence no time limit.
+.PHONY: soak
+soak: ## every simulation with SEEDS=10000 seeds
+	@go test -timeout=0 -run='$(SOAK)' $(TESTFLAGS) ./internal/simtest -rondo.seeds=$(SEEDS)
 
 # The run before this one is kept, and the two are compared.
 .PHONY: bench

@@ -200,7 +200,7 @@ func (a *acceptor) assign(fd int, peer netip.AddrPort) {
 	}
 	l.engine.open.Add(1) // a Shutdown does not overlook who is between two loops
 	if !l.add(&newcomer{a.ln, fd, peer}) {
-		_ = a.loop.poller.Close(fd) // l's is no more
+		_ = a.loop.poller.Reset(fd) // l's is no more; an end in good order would pass for an answer
 		l.uncharge(a.ln)
 		l.engine.release()
 	}
@@ -221,13 +221,15 @@ func (n *newcomer) run(l *Loop) {
 // welcome makes an accepted descriptor a connection of this loop.
 func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
 	made := false
+	drop := l.poller.Close
 	defer func() { // also if making the protocol panics
 		if !made {
-			_ = l.poller.Close(fd)
+			_ = drop(fd)
 			l.uncharge(ln)
 		}
 	}()
 	if l.stopped { // the others have been ended, and nobody would end this one
+		drop = l.poller.Reset // as the others
 		return
 	}
 	proto := ln.accept()

@@ -116,7 +116,8 @@ type Engine struct {
 	helpers atomic.Int32  // goroutines that compete with the loops for processors
 	state   atomic.Int32
 
-	idleOnce, drainOnce, stopOnce sync.Once
+	idleOnce, drainOnce sync.Once
+	stopped             atomic.Bool // stop has been called
 
 	done     chan struct{} // closed when the loops have ended
 	executor executor
@@ -269,7 +270,8 @@ func (e *Engine) Close() error {
 
 // stop ends what is left, and waits for the loops.
 func (e *Engine) stop() {
-	e.stopOnce.Do(func() {
+	// A sync.Once would have the second caller wait in a way that a simulation does not see.
+	if e.stopped.CompareAndSwap(false, true) {
 		e.state.Store(stopping)
 		e.cancel(ErrEngineClosed)
 		for _, l := range e.all {
@@ -280,7 +282,7 @@ func (e *Engine) stop() {
 		}
 		e.loops.Wait()
 		close(e.done)
-	})
+	}
 	e.block(e.done)
 	<-e.done
 }

@@ -126,7 +126,10 @@ func (r *recital) end(end End) {
 		r.conn.Abort()
 	case EndStall:
 		r.phase = stalling
-		if r.halfway || r.draining {
+		switch {
+		case r.draining:
+			r.conn.Abort() // an end in good order would pass for the poem's
+		case r.halfway:
 			_ = r.conn.Close()
 		}
 	}
@@ -184,8 +187,12 @@ func (r *recital) EOFReceived(c *rondo.Conn) {
 // for one that gets nothing more.
 func (r *recital) Drain(c *rondo.Conn) {
 	r.draining = true
-	if r.phase == requesting || r.phase == stalling {
+	switch r.phase {
+	case requesting:
 		_ = c.Close()
+	case stalling:
+		c.Abort() // an end in good order would pass for the poem's
+	default:
 	}
 }
 

@@ -161,9 +161,11 @@ type direction struct {
 	sent   int64  // bytes
 	held   []packet
 	since  int64 // when data was first held; 0: none is
+	torn   bool  // what was held is lost, and so is what travels behind it
 }
 
 func (d *direction) drop() {
+	d.torn = d.torn || len(d.held) > 0
 	d.queue = buffer{}
 	d.flying = 0
 	d.held, d.since = nil, 0
@@ -248,6 +250,9 @@ func (s *socket) link(peer *socket) *link { return s.w.link(s.p.Host, peer.p.Hos
 // happen is the packet's arrival; it waits if the link is cut, or others wait before it.
 func (p *packet) happen(w *World) {
 	d := &p.from.out
+	if d.torn && p.kind != rst {
+		return
+	}
 	if l := p.from.linkOf(p); l.cut() || len(d.held) > 0 {
 		d.hold(w, *p, l)
 		return
@@ -301,7 +306,9 @@ func (d *direction) happen(w *World) {
 			return
 		}
 		d.held = held[i+1:]
-		w.arrive(p)
+		if w.arrive(p); d.torn {
+			return
+		}
 	}
 	d.held, d.since = nil, 0
 }

@@ -61,6 +61,7 @@ var layers = []layer{
 	{"poetry", "rondo task stream internal/descriptors", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
 
 	{"internal/rig", "rondo", false, "the tests of every package over rondo share it, so it knows none of those"},
+	{"internal/simtest", "rondo", false, "it has tests alone, of everything that a simulation can run"},
 	{"internal/cli", "all", false, "over everything but cmd and sim"},
 	{"cmd", "all", false, "nothing is over it"},
 	{"examples", "public", false, "an example shows what a user can do"},
