@@ -189,7 +189,11 @@ func (t *talker) piece() []byte {
 	default:
 		n = r.IntN(3000)
 	}
-	return expected(t.number, t.client, t.written, min(n, t.total-t.written))
+	if t.rude && t.paused && !t.elsewhere { // up to the limit, or just past it
+		_, _, limit := t.conn.WriteLimits()
+		n = limit - t.conn.Buffered() + r.IntN(20) - 5
+	}
+	return expected(t.number, t.client, t.written, min(max(n, 1), t.total-t.written))
 }
 
 // speak says some, and perhaps the rest later.
