@@ -1,6 +1,8 @@
 package task_test
 
 import (
+	"fmt"
+	"iter"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -203,4 +205,57 @@ func BenchmarkSemaphore(b *testing.B) {
 			<-s
 		}
 	})
+}
+
+// A task that goes on after many others finds nothing of its own in the processor's caches. Beside it, what the bare coroutine takes then.
+func BenchmarkResume(b *testing.B) {
+	for _, n := range []int{1, 1000, 10_000} {
+		b.Run(fmt.Sprintf("task/%d", n), func(b *testing.B) {
+			e, err := rondo.New(rondo.Config{Loops: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer e.Close()
+			l := e.Loop()
+			all := make([]*task.Task, 0, n)
+			ready, over := make(chan struct{}), make(chan struct{})
+			l.Post(func() {
+				for range n {
+					task.Start(l, func(t *task.Task) (int, error) {
+						if all = append(all, t); len(all) == n {
+							close(ready)
+						}
+						for t.Park(ignorant{}) == nil {
+						}
+						return 0, nil
+					})
+				}
+			})
+			<-ready
+			b.ResetTimer()
+			l.Post(func() {
+				for i := range b.N {
+					all[i%n].Resume()
+				}
+				close(over)
+			})
+			<-over
+		})
+		b.Run(fmt.Sprintf("iter.Pull/%d", n), func(b *testing.B) {
+			all := make([]func() (struct{}, bool), n)
+			for i := range all {
+				next, stop := iter.Pull(func(yield func(struct{}) bool) {
+					for yield(struct{}{}) {
+					}
+				})
+				defer stop()
+				all[i] = next
+				next()
+			}
+			b.ResetTimer()
+			for i := range b.N {
+				all[i%n]()
+			}
+		})
+	}
 }
