@@ -195,12 +195,16 @@ func TestIdleStreamsHoldNothing(t *testing.T) {
 			_ = task.Yield(t)
 		}
 		settle(t)
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > many*4096/2 {
-			return fmt.Errorf("%d idle streams hold %d bytes", many, grown)
+		var grown int64
+		for range 10 { // others have memory too: the watchdog a megabyte while it looks
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			if grown = int64(after.HeapAlloc) - int64(before.HeapAlloc); grown <= many*4096/2 {
+				return nil
+			}
+			_ = task.Yield(t)
 		}
-		return nil
+		return fmt.Errorf("%d idle streams hold %d bytes", many, grown)
 	})
 }
 
