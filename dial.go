@@ -69,8 +69,9 @@ func (cfg Dialer) Dial(ctx context.Context, e *Engine, network, address string, 
 	d := &dial{cfg: cfg, loop: l, network: network, address: address, proto: p, promise: NewPromise[*Conn](l)}
 	d.promise.SetCanceller(d)
 	l.engine.open.Add(1)
+	given := ctx
 	ctx, d.cancel = context.WithCancel(ctx)
-	if !l.Post(func() { d.start(ctx) }) {
+	if !l.Post(func() { d.start(ctx, given) }) {
 		d.finish(nil, ErrEngineClosed)
 	}
 	return d.promise.Future()
@@ -98,7 +99,8 @@ type dial struct {
 	done    bool
 }
 
-func (d *dial) start(ctx context.Context) {
+// start begins, with a context that ends with the attempt or the caller's.
+func (d *dial) start(ctx, given context.Context) {
 	if d.loop.drained {
 		d.finish(nil, ErrEngineClosed)
 		return
@@ -110,8 +112,8 @@ func (d *dial) start(ctx context.Context) {
 	// The table of watchers is where a shutdown finds the attempt.
 	d.token = d.loop.watchers.put(d)
 	d.fd = -1
-	d.unwatch = d.loop.engine.world.AfterFunc(ctx, func() {
-		d.loop.Post(func() { d.finish(nil, context.Cause(ctx)) })
+	d.unwatch = d.loop.engine.world.AfterFunc(given, func() {
+		d.loop.Post(func() { d.finish(nil, context.Cause(given)) })
 	})
 	if d.cfg.Timeout > 0 {
 		d.until = d.loop.poller.Now() + int64(d.cfg.Timeout)

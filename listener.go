@@ -2,9 +2,11 @@ package rondo
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -145,7 +147,7 @@ func (ln *Listener) opError(err error) error {
 
 // open makes a listener and its sockets, which do not accept yet.
 func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, error) {
-	addr, err := listenAddr(network, address)
+	addr, err := e.listenAddr(network, address)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
@@ -221,7 +223,7 @@ func orDefault(d, zero time.Duration) time.Duration {
 	return d
 }
 
-func listenAddr(network, address string) (net.Addr, error) {
+func (e *Engine) listenAddr(network, address string) (net.Addr, error) {
 	switch network {
 	case "unix":
 		if address == "" {
@@ -232,6 +234,9 @@ func listenAddr(network, address string) (net.Addr, error) {
 		if address == "" { // package net takes it for all addresses and a free port
 			return nil, &net.AddrError{Err: "missing port in address", Addr: address}
 		}
+		if e.world.TakesTurns() {
+			return e.simulatedAddr(network, address)
+		}
 		a, err := net.ResolveTCPAddr(network, address)
 		if err == nil && network == "tcp4" && a.IP == nil {
 			a.IP = net.IPv4zero
@@ -239,6 +244,19 @@ func listenAddr(network, address string) (net.Addr, error) {
 		return a, err
 	}
 	return nil, sock.ErrNetwork
+}
+
+// simulatedAddr looks an address up in the engine's world.
+func (e *Engine) simulatedAddr(network, address string) (net.Addr, error) {
+	host, _, err := net.SplitHostPort(address)
+	if _, number := netip.ParseAddr(host); err == nil && host != "" && number != nil {
+		addrs, err := resolve(context.Background(), e.world, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return addrs[0], nil
+	}
+	return net.ResolveTCPAddr(network, address) // which asks nobody without a name
 }
 
 // Addr is the address that the listener listens on, with the port that was chosen.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -136,12 +135,12 @@ func (w *World) newPlan(name string, way *link) *plan {
 	}
 	p.side = r.IntN(2)
 	p.resetAt, p.stallAt = offset(r), offset(r)
-	p.stallFor = int64(r.ExpFloat64() * float64(f.repair()))
+	p.stallFor = int64(about(r, f.repair()))
 	return p
 }
 
-// offset is where in a stream something happens: as often among the first ten bytes as among the first ten thousand that follow.
-func offset(r *rand.Rand) int64 { return int64(math.Exp(r.Float64()*math.Log(1<<20))) - 1 }
+// offset is where in a stream something happens, in bytes: as often among the first ten as among the hundred that follow, or the thousand.
+func offset(r *rand.Rand) int64 { return r.Int64N(int64(1) << r.IntN(21)) }
 
 // loses is asked for each first packet.
 func (p *plan) loses() bool {
@@ -217,40 +216,50 @@ func (h *Host) SetLookup(fn func(name string) (delay time.Duration, err error)) 
 // drawFaults lets the faults of a host come, each after the other.
 func (h *Host) drawFaults() {
 	f := &h.w.cfg.Faults
-	h.every("kill", f.Kill, func(r *rand.Rand) (undo func()) {
+	running := func() bool { return h.up != nil }
+	h.every("kill", f.Kill, running, func(*rand.Rand) (undo func()) {
 		h.Kill()
-		return h.startAgain
+		return h.startAgain()
 	})
-	h.every("power off", f.PowerOff, func(r *rand.Rand) (undo func()) {
+	h.every("power off", f.PowerOff, func() bool { return !h.dark }, func(*rand.Rand) (undo func()) {
 		h.PowerOff()
-		return h.startAgain
+		return h.startAgain()
 	})
-	h.every("pause", f.Pause, func(r *rand.Rand) (undo func()) {
-		h.Pause(time.Duration(r.ExpFloat64() * float64(f.repair())))
+	h.every("pause", f.Pause, running, func(r *rand.Rand) (undo func()) {
+		h.Pause(about(r, f.repair()))
 		return nil
 	})
-	h.every("clock step", f.ClockStep, func(r *rand.Rand) (undo func()) {
-		h.StepClock(time.Duration(r.NormFloat64() * float64(time.Hour)))
+	h.every("clock step", f.ClockStep, nil, func(r *rand.Rand) (undo func()) {
+		h.StepClock(about(r, time.Hour) - time.Hour)
 		return nil
 	})
-	h.every("no files", f.NoFiles, func(r *rand.Rand) (undo func()) {
-		h.faults.noFiles = h.w.now + int64(r.ExpFloat64()*float64(f.repair()))
+	h.every("no files", f.NoFiles, running, func(r *rand.Rand) (undo func()) {
+		h.faults.noFiles = h.w.now + int64(about(r, f.repair()))
 		return nil
 	})
 }
 
-func (h *Host) startAgain() {
-	if h.up == nil {
-		h.Restart()
+// startAgain is what repairs a host that a fault has brought down, unless somebody has meanwhile.
+func (h *Host) startAgain() (repair func()) {
+	boots := h.boots
+	return func() {
+		if h.up == nil && h.boots == boots {
+			h.Restart()
+		}
 	}
 }
 
-// every has something happen to the host again and again, with so much time between on average; undo after the time of a repair.
-func (h *Host) every(what string, mean time.Duration, do func(*rand.Rand) (undo func())) {
-	h.w.every(h.name, what, mean, do)
+// about is a time that is so long on average. It is drawn without floating point, which is not the same on every machine.
+func about(r *rand.Rand, mean time.Duration) time.Duration {
+	return time.Duration(r.Int64N(2*int64(mean) + 1))
 }
 
-func (w *World) every(name, what string, mean time.Duration, do func(*rand.Rand) (undo func())) {
+// every has something happen to the host again and again, with so much time between on average, if it can; undo after the time of a repair.
+func (h *Host) every(what string, mean time.Duration, can func() bool, do func(*rand.Rand) (undo func())) {
+	h.w.every(h.name, what, mean, can, do)
+}
+
+func (w *World) every(name, what string, mean time.Duration, can func() bool, do func(*rand.Rand) (undo func())) {
 	if mean <= 0 {
 		return
 	}
@@ -258,15 +267,17 @@ func (w *World) every(name, what string, mean time.Duration, do func(*rand.Rand)
 	n := 0
 	var next func()
 	next = func() {
-		wait := time.Duration(r.ExpFloat64() * float64(mean))
+		wait := about(r, mean)
 		if w.Elapsed()+wait > w.cfg.Faults.until() {
 			return
 		}
 		w.After(wait, func() {
 			n++
-			repair := time.Duration(r.ExpFloat64() * float64(w.cfg.Faults.repair()))
-			if w.fault(name, what, fmt.Sprintf("%s#%d", name, n)) {
-				if undo := do(r); undo != nil {
+			of := fmt.Sprintf("%s#%d", name, n)
+			if (can == nil || can()) && w.fault(name, what, of) {
+				its := w.random(what + " " + of) // so that the next one is the same without this
+				repair := about(its, w.cfg.Faults.repair())
+				if undo := do(its); undo != nil {
 					w.After(repair, undo)
 				}
 			}
@@ -280,9 +291,14 @@ func (l *link) drawFaults() {
 	if l.ends.a == l.ends.b {
 		return
 	}
-	l.w.every(l.name(), "partition", l.w.cfg.Faults.Partition, func(*rand.Rand) (undo func()) {
+	l.w.every(l.name(), "partition", l.w.cfg.Faults.Partition, nil, func(*rand.Rand) (undo func()) {
 		l.cutOff()
-		return l.mend
+		heals := l.heals
+		return func() {
+			if l.heals == heals { // else Heal has ended it
+				l.mend()
+			}
+		}
 	})
 }
 
@@ -316,7 +332,7 @@ func (p *hostWorld) lookupFaults(name string) (delay time.Duration, err error) {
 	r := p.w.random("lookup " + of)
 	slow, fail := r.Float64() < f.LookupSlow, r.Float64() < f.LookupFail
 	if slow && p.w.fault(p.name, "slow lookup", of) {
-		delay = time.Duration(r.ExpFloat64() * float64(f.repair()))
+		delay = about(r, f.repair())
 	}
 	if fail && p.w.fault(p.name, "failed lookup", of) {
 		err = &net.DNSError{Err: "server misbehaving", Name: name, IsTemporary: true}

@@ -28,7 +28,8 @@ type Host struct {
 	program func(h *Host) error
 	up      *hostWorld // the process; nil: there is none
 	dark    bool       // the machine is off
-	paused  int64      // the process does nothing until then
+	boots   int
+	paused  int64 // the process does nothing until then
 	faults  hostFaults
 }
 
@@ -56,7 +57,10 @@ func (w *World) Host(name string) *Host {
 // Hosts are all hosts, in the order in which they were made.
 func (w *World) Hosts() []*Host { return slices.Clone(w.hosts) }
 
-func (h *Host) boot() { h.up = &hostWorld{Host: h, port: firstPort, listeners: map[string][]*socket{}} }
+func (h *Host) boot() {
+	h.boots++
+	h.up = &hostWorld{Host: h, port: firstPort, listeners: map[string][]*socket{}}
+}
 
 // Name is the host's name, and Addr its address.
 func (h *Host) Name() string { return h.name }

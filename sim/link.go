@@ -22,12 +22,14 @@ type pair struct{ a, b *Host }
 
 type link struct {
 	Link
-	w    *World
-	ends pair
-	free [2]int64     // when the direction is free for the next packet
-	cuts int          // partitions that it lies in
-	era  int          // counts partitions
-	held []*direction // have packets that wait for the end of the partition
+	w      *World
+	ends   pair
+	free   [2]int64     // when the direction is free for the next packet
+	cuts   int          // partitions that it lies in
+	byHand int          // those of them that are Cut's
+	era    int          // counts partitions
+	heals  int          // calls of Heal that have ended one
+	held   []*direction // have packets that wait for the end of the partition
 }
 
 func (w *World) link(a, b *Host) *link {
@@ -64,13 +66,15 @@ func (w *World) Partition(hosts ...*Host) {
 	}
 }
 
-// Heal ends all partitions.
+// Heal ends all partitions, and what Cut has cut.
 func (w *World) Heal() {
 	w.parted = nil
 	for _, a := range w.hosts {
 		for _, b := range w.hosts {
 			if l := w.links[pair{a, b}]; l != nil && l.cuts > 0 {
 				l.cuts = 1
+				l.heals++
+				l.byHand = 0
 				l.mend()
 			}
 		}
@@ -78,10 +82,19 @@ func (w *World) Heal() {
 }
 
 // Cut cuts the link between two hosts, until Mend is called as many times.
-func (w *World) Cut(a, b *Host) { w.link(a, b).cutOff() }
+func (w *World) Cut(a, b *Host) {
+	l := w.link(a, b)
+	l.byHand++
+	l.cutOff()
+}
 
-// Mend undoes one Cut.
-func (w *World) Mend(a, b *Host) { w.link(a, b).mend() }
+// Mend undoes one Cut, unless Heal has.
+func (w *World) Mend(a, b *Host) {
+	if l := w.link(a, b); l.byHand > 0 {
+		l.byHand--
+		l.mend()
+	}
+}
 
 // ResetAll resets every connection between two hosts, in both directions.
 func (w *World) ResetAll(a, b *Host) {

@@ -2,12 +2,15 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/rondo-go/rondo"
 )
 
 // Log is what has happened in a world, in its order. The same program and seed give the same log, to the byte.
@@ -151,6 +154,11 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v %s%s", r.Level, r.Message, h.with)
 	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			if p, ok := errors.AsType[*rondo.PanicError](err); ok && p.Value != any(errFailed) {
+				h.w.panicked(h.host, r.Message, p)
+			}
+		}
 		if a.Key != "stack" { // which has addresses in it
 			fmt.Fprintf(&b, " %s=%v", a.Key, firstLine(a.Value.String()))
 		}
@@ -196,3 +204,13 @@ func hashOf(words string) uint64 {
 	_, _ = io.WriteString(h, words)
 	return h.Sum64()
 }
+
+// panicked notes a panic that an engine has reported: nobody else may see it.
+func (w *World) panicked(host, what string, p *rondo.PanicError) {
+	if !w.ending && len(w.errs) < maxPanics {
+		w.errs = append(w.errs, fmt.Errorf("sim: on host %s: %s: panic: %v\n\n%s", host, what, p.Value, p.Stack))
+	}
+}
+
+// maxPanics is how many panics are reported of a program that goes on.
+const maxPanics = 10

@@ -57,6 +57,8 @@ func (w *World) resume(r *routine) {
 	w.count++
 	before := w.current
 	w.current = r
+	w.acting.Store(r)
+	w.beat.Add(1)
 	defer func() { // also when runtime.Goexit ends r, and with it the caller: a test's FailNow
 		w.current = before
 		if r.over {

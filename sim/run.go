@@ -1,8 +1,12 @@
 package sim
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,24 +16,30 @@ var (
 	seedFlag   = new(uint64)
 	seedsFlag  = new(int)
 	faultsFlag = new(string)
+	logFlag    = new(string)
 )
 
 func init() {
 	if testing.Testing() {
 		flag.Uint64Var(seedFlag, "rondo.seed", 0, "the `seed` of simulations: of sim.Run where Config.Seed is zero, and the only one that sim.Search tries")
 		flag.IntVar(seedsFlag, "rondo.seeds", 0, "how `many` seeds sim.Search tries, whatever the test asks for; zero leaves it to the test")
+		flag.StringVar(logFlag, "rondo.log", "", "where the log of a simulation that fails is written: a `file`, as a page if it ends in .html")
 		flag.StringVar(faultsFlag, "rondo.faults", "", "with -rondo.seed: the only `faults` that happen, with semicolons between them, or none")
 	}
 }
 
 // Run runs a program in a world of its own: fn makes hosts, starts what they do, waits for what must come, and checks it. When it returns,
 // engines that are still open are closed. The test fails if something panics or waits for ever, or as World.Errorf says, and tells how to repeat it.
+//
+// The flags -rondo.seed and -rondo.faults are for a Config without a seed. With -rondo.log=FILE the log of a run that fails is written there: drawn, as a page
+// if the name ends in .html, or a line for each event if it ends in .log.
 func Run(t testing.TB, cfg Config, fn func(w *World)) {
 	t.Helper()
 	if cfg.Seed == 0 {
 		cfg.Seed = *seedFlag
 		cfg.Only = chosenFaults(cfg.Only)
 	}
+	cfg.Log = cfg.Log || *logFlag != ""
 	w := newWorld(cfg)
 	defer func() {
 		if t.Failed() {
@@ -38,10 +48,16 @@ func Run(t testing.TB, cfg Config, fn func(w *World)) {
 				t.Log(line)
 			}
 			w.asideMu.Unlock()
-			t.Logf("sim: to repeat it: go test -run '^%s$' -rondo.seed=%d", t.Name(), w.seed)
+			if len(w.fired) > 0 {
+				t.Logf("sim: the faults that happened:\n%s", indent(w.fired))
+			}
+			t.Logf("sim: to repeat it: %s", command(t.Name(), w.seed, cfg.Only))
+			w.keepLog(t)
 		}
 	}()
 	if err := w.run(fn); err != nil {
+		t.Error(err)
+	} else if err := w.missed(); err != nil {
 		t.Error(err)
 	}
 }
@@ -56,10 +72,52 @@ func chosenFaults(only []string) []string {
 	return strings.Split(*faultsFlag, ";")
 }
 
-// Simulate is Run for programs that are no tests. The error is what went wrong, and begins with the seed.
+// missed is an error if faults that were asked for have not happened: the run says little then.
+func (w *World) missed() error {
+	var missed []string
+	for _, id := range w.cfg.Only {
+		if !slices.Contains(w.fired, id) {
+			missed = append(missed, id)
+		}
+	}
+	if missed == nil {
+		return nil
+	}
+	return fmt.Errorf("sim: of the faults asked for these did not happen, since there are none of that name or the program has changed: %s", strings.Join(missed, "; "))
+}
+
+// keepLog writes the log of a run that has failed to where -rondo.log says.
+func (w *World) keepLog(t testing.TB) {
+	if *logFlag == "" {
+		return
+	}
+	f, err := os.Create(*logFlag)
+	if err == nil {
+		switch filepath.Ext(*logFlag) {
+		case ".html":
+			err = w.log.WriteHTML(f)
+		case ".log":
+			_, err = w.log.WriteTo(f)
+		default:
+			err = w.log.Draw(f)
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Logf("sim: the log could not be written: %v", err)
+	} else {
+		t.Logf("sim: its log is in %s", *logFlag)
+	}
+}
+
+// Simulate is Run for programs that are no tests. The error is what went wrong, and begins with the seed; or that a fault of Config.Only did
+// not happen.
 func Simulate(cfg Config, fn func(w *World)) (*World, error) {
 	w := newWorld(cfg)
 	err := w.run(fn)
+	if err == nil {
+		err = w.missed()
+	}
 	if err != nil {
 		err = fmt.Errorf("seed %d: %w", w.seed, err)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,15 +31,46 @@ func Search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 	}
 	for seed := first; seed < first+uint64(n); seed++ {
 		cfg.Seed = seed
-		w, err := Simulate(cfg, fn)
+		w, err := searchOne(t, cfg, fn)
 		if err == nil {
 			continue
+		}
+		if t.Failed() { // not by World.Errorf: it cannot be undone, so it is not tried again either
+			t.Logf("sim: seed %d fails; to repeat it: %s", seed, command(t.Name(), seed, w.fired))
+			return
 		}
 		few, runs, err := shrink(cfg, w.Faults(), err, fn)
 		t.Errorf("%v\n\nsim: seed %d fails, after %d that did not. Of its %d faults these are enough (%d more runs):\n%sto repeat it: %s",
 			err, seed, seed-first, len(w.Faults()), runs, indent(few), command(t.Name(), seed, few))
+		if *logFlag != "" {
+			cfg.Only, cfg.Log = few, true
+			again := newWorld(cfg)
+			_ = again.run(fn)
+			again.keepLog(t)
+		}
 		return
 	}
+}
+
+// searchOne tries one seed. A test that fails by itself in the midst of it, and perhaps ends its goroutine, is told which it was.
+func searchOne(t testing.TB, cfg Config, fn func(w *World)) (w *World, err error) {
+	t.Helper()
+	failed := t.Failed()
+	w = newWorld(cfg)
+	returned := false
+	defer func() {
+		if !returned {
+			t.Logf("sim: seed %d fails; to repeat it: %s", cfg.Seed, command(t.Name(), cfg.Seed, w.fired))
+		}
+	}()
+	err = w.run(fn)
+	returned = true
+	if err != nil {
+		err = fmt.Errorf("seed %d: %w", w.seed, err)
+	} else if t.Failed() && !failed {
+		err = errFailed
+	}
+	return w, err
 }
 
 // shrinkRuns is how often a program is run to find fewer faults.
@@ -55,7 +87,8 @@ func shrink(cfg Config, faults []string, err error, fn func(w *World)) (few []st
 		if cfg.Only == nil {
 			cfg.Only = []string{}
 		}
-		w, e := Simulate(cfg, fn)
+		w := newWorld(cfg)
+		e := w.run(fn)
 		if e == nil {
 			return false
 		}
@@ -96,10 +129,18 @@ func indent(faults []string) string {
 	return "  " + strings.Join(faults, "\n  ") + "\n"
 }
 
+// command is a command line for a run: with those faults alone; nil is all that the seed has.
 func command(name string, seed uint64, faults []string) string {
-	list := "none"
-	if len(faults) > 0 {
-		list = strings.Join(faults, ";")
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
-	return fmt.Sprintf("go test -run '^%s$' -rondo.seed=%d -rondo.faults='%s'", strings.ReplaceAll(name, "/", "$/^"), seed, list)
+	line := fmt.Sprintf("go test -run '%s' -rondo.seed=%d", strings.Join(parts, "/"), seed)
+	switch {
+	case faults == nil:
+		return line
+	case len(faults) == 0:
+		return line + " -rondo.faults=none"
+	}
+	return fmt.Sprintf("%s -rondo.faults='%s'", line, strings.Join(faults, ";"))
 }

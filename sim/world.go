@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -69,6 +70,9 @@ type World struct {
 	errs   []error         // of Errorf
 	broken error           // what ends the run
 	failed bool
+
+	beat   atomic.Uint64           // counts steps, for guard
+	acting atomic.Pointer[routine] // what runs, for guard
 
 	asideMu sync.Mutex
 	aside   []string // what is reported at times that depend on the machine
@@ -155,7 +159,7 @@ func (w *World) Sleep(d time.Duration) {
 	w.block(func() bool { return done })
 }
 
-// Wait waits until done says true, which is asked whenever something has happened. For the rest it is Sleep.
+// Wait waits until done says true, which is asked when nobody else can go on at this instant. For the rest it is Sleep.
 func (w *World) Wait(done func() bool) {
 	w.block(func() (is bool) {
 		w.protect("a function given to World.Wait", func() { is = done() })
@@ -167,31 +171,10 @@ func (w *World) Wait(done func() bool) {
 // rondo's.
 func (w *World) Go(fn func()) { w.spawn(nil, "a function given to World.Go", fn) }
 
-// WithTimeout is a context that ends when d of virtual time have passed, as context.WithTimeout's does after real time.
-func (w *World) WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(parent)
-	stop := w.After(d, func() { cancel(context.DeadlineExceeded) })
-	return timeoutContext{ctx, parent}, func() { stop(); cancel(context.Canceled) }
-}
-
-// timeoutContext says that it has timed out as others do. It has no deadline, which would be in real time for those who ask for it.
-type timeoutContext struct {
-	context.Context
-	parent context.Context
-}
-
-// Err implements context.Context.
-func (c timeoutContext) Err() error {
-	err := c.Context.Err()
-	if err != nil && c.parent.Err() == nil && errors.Is(context.Cause(c.Context), context.DeadlineExceeded) {
-		return context.DeadlineExceeded
-	}
-	return err
-}
-
 // run lets the world go on until its main goroutine has ended and what that has left has been cleared away.
 func (w *World) run(main func(w *World)) error {
 	defer w.clear()
+	defer w.guard()()
 	w.main = w.spawn(nil, "the simulation's function", func() { main(w) })
 	w.loop(func() bool { return w.main.over })
 	w.finish()
@@ -273,6 +256,7 @@ func (w *World) step() bool {
 		return true
 	}
 	w.count++
+	w.beat.Add(1)
 	e.what.happen(w)
 	return true
 }
@@ -316,6 +300,8 @@ type watch struct {
 	host *hostWorld
 	fn   func()
 	over bool
+
+	outlived func() bool // reports whether nobody wants to hear it any more; may be nil
 }
 
 func (w *World) checkContexts() bool {
@@ -323,7 +309,7 @@ func (w *World) checkContexts() bool {
 	kept := w.watched[:0]
 	for _, c := range w.watched {
 		switch {
-		case c.over:
+		case c.over || c.outlived != nil && c.outlived():
 		case c.ctx.Err() != nil:
 			c.over = true
 			found = true
@@ -370,7 +356,10 @@ func (w *World) finish() {
 	idle := func() bool {
 		return !slices.ContainsFunc(w.hosts, func(h *Host) bool { return h.up != nil && !h.up.closed() })
 	}
-	for !idle() && !w.failed && w.step() {
+	for !idle() && !w.failed {
+		if !w.step() {
+			w.fail(w.stuck("has ended, and an engine that it has left does not come to its end"))
+		}
 	}
 }
 

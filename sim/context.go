@@ -1,0 +1,86 @@
+package sim
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// WithTimeout is a context that ends when d of virtual time have passed, as context.WithTimeout's does after real time; or when its parent does, or cancel is
+// called. It says no deadline: those who ask for one would take it for real time.
+func (w *World) WithTimeout(parent context.Context, d time.Duration) (ctx context.Context, cancel context.CancelFunc) {
+	c := &timeoutContext{Context: parent, done: make(chan struct{})}
+	stop := w.After(d, func() { c.end(context.DeadlineExceeded) })
+	if parent.Err() != nil {
+		c.end(parent.Err())
+	} else if parent.Done() != nil {
+		w.watched = append(w.watched, &watch{ctx: parent, fn: func() { c.end(parent.Err()) }, outlived: func() bool { return c.Err() != nil }})
+	}
+	return c, func() {
+		stop()
+		c.end(context.Canceled)
+	}
+}
+
+// timeoutContext is a context whose end the world brings. What is derived from it hears by AfterFunc, and so ends for the same reason, and without
+// a goroutine.
+type timeoutContext struct {
+	context.Context // the parent, for values
+
+	done chan struct{}
+	mu   sync.Mutex
+	err  error
+	told []*func()
+}
+
+// Deadline implements context.Context, as those below do.
+func (*timeoutContext) Deadline() (deadline time.Time, ok bool) { return deadline, false }
+
+// Done implements context.Context.
+func (c *timeoutContext) Done() <-chan struct{} { return c.done }
+
+// Err implements context.Context.
+func (c *timeoutContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// AfterFunc is what package context asks of contexts that are not its own.
+func (c *timeoutContext) AfterFunc(fn func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		go fn() // as it has it of its own
+		return func() bool { return false }
+	}
+	c.told = append(c.told, &fn)
+	place := &fn
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for i, f := range c.told {
+			if f == place {
+				c.told = append(c.told[:i:i], c.told[i+1:]...)
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func (c *timeoutContext) end(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	told := c.told
+	c.told = nil
+	close(c.done)
+	c.mu.Unlock()
+	for _, fn := range told {
+		(*fn)()
+	}
+}
