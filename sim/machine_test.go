@@ -229,6 +229,7 @@ func TestListenAgainAfterKill(t *testing.T) {
 		c, s := pair(w)
 		h := w.Host("server")
 		_, _ = s.Write(make([]byte, 250_000)) // more than the client has room for
+		w.Sleep(time.Second)
 		h.Restart()
 		if _, err := h.Engine().ListenNet("tcp", ":7"); err != nil {
 			w.Errorf("%v", err)
