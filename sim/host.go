@@ -22,6 +22,7 @@ import (
 type Host struct {
 	w       *World
 	name    string
+	index   int // among the world's
 	ip      netip.Addr
 	step    time.Duration // how far the clock on the wall has been set forward
 	files   int           // how many descriptors a process may have
@@ -29,8 +30,14 @@ type Host struct {
 	up      *hostWorld // the process; nil: there is none
 	dark    bool       // the machine is off
 	boots   int
+	off     int64 // when it was last switched off
 	paused  int64 // the process does nothing until then
 	faults  hostFaults
+
+	// Connections that stand, or are being made, also those of a process that has ended which have something to send yet. See connections.
+	conns []*socket // nil: one that is over
+	over  int       // of them
+	bound map[netip.AddrPort][]*socket
 }
 
 // Host is the host of that name. One that there is not yet is made: its address is the next of 10.0.0.1, 10.0.0.2, ..., and its name can be
@@ -41,7 +48,7 @@ func (w *World) Host(name string) *Host {
 	}
 	w.nextIP++
 	n := w.nextIP
-	h := &Host{w: w, name: name, ip: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), files: 1 << 20}
+	h := &Host{w: w, name: name, index: len(w.hosts), ip: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), files: 1 << 20}
 	w.hosts = append(w.hosts, h)
 	w.byName[name] = h
 	h.boot()
@@ -59,7 +66,7 @@ func (w *World) Hosts() []*Host { return slices.Clone(w.hosts) }
 
 func (h *Host) boot() {
 	h.boots++
-	h.up = &hostWorld{Host: h, port: firstPort, listeners: map[string][]*socket{}}
+	h.up = &hostWorld{Host: h, port: firstPort, listeners: map[door][]*socket{}}
 }
 
 // Name is the host's name, and Addr its address.
@@ -145,7 +152,10 @@ func (h *Host) PowerOff() {
 	if h.up != nil {
 		h.down(false)
 	}
-	h.dark = true
+	h.dark, h.off = true, h.w.now
+	for _, s := range h.connections() { // also those that are closed, and have something to send yet
+		s.vanish(true)
+	}
 }
 
 func (h *Host) down(tell bool) {
@@ -156,19 +166,7 @@ func (h *Host) down(tell bool) {
 	for _, s := range p.sockets() {
 		s.vanish(!tell)
 	}
-	if !tell { // also those that are closed, and have something to send yet
-		for _, other := range h.w.hosts {
-			if other.up == nil {
-				continue
-			}
-			for _, s := range other.up.sockets() {
-				if peer := s.peer; peer != nil && peer.p.Host == h && peer.state == closed {
-					peer.vanish(true)
-				}
-			}
-		}
-	}
-	p.table = nil
+	p.table, p.holes = nil, nil
 	// The goroutine that calls may be one of them.
 	h.w.at(h.w.now, &call{fn: func() {
 		for _, r := range h.w.routinesOf(p) {
@@ -239,7 +237,8 @@ type hostWorld struct {
 	engines   []*rondo.Engine
 	pollers   []*simPoller
 	table     []*socket // by descriptor, from firstFile
-	listeners map[string][]*socket
+	holes     holes     // in it
+	listeners map[door][]*socket
 	port      uint16
 	signals   []*notification
 	closing   bool

@@ -34,7 +34,7 @@ type link struct {
 
 func (w *World) link(a, b *Host) *link {
 	ends := pair{a, b}
-	if slices.Index(w.hosts, a) > slices.Index(w.hosts, b) {
+	if a.index > b.index {
 		ends = pair{b, a}
 	}
 	l := w.links[ends]
@@ -96,18 +96,16 @@ func (w *World) Mend(a, b *Host) {
 	}
 }
 
-// ResetAll resets every connection between two hosts, in both directions.
+// ResetAll resets every connection between two hosts, in both directions, also those that are closed and have something to send yet.
 func (w *World) ResetAll(a, b *Host) {
-	if a.up == nil || b.up == nil {
-		return
-	}
-	for _, s := range a.up.sockets() {
-		if peer := s.peer; peer != nil && peer.p == b.up {
-			if !s.dead {
-				w.log.add(w.link(a, b).name(), "reset", s.name, 0)
+	l := w.link(a, b)
+	for _, h := range []*Host{l.ends.a, l.ends.b} {
+		for _, s := range h.connections() {
+			if peer := s.peer; s.plan.way == l && !s.dead && peer != nil && peer.state != gone {
+				w.log.add(l.name(), "reset", s.name, 0)
+				s.fail(econnreset)
+				peer.fail(econnreset)
 			}
-			s.fail(econnreset)
-			peer.fail(econnreset)
 		}
 	}
 }
@@ -137,11 +135,8 @@ func (l *link) cutOff() {
 	l.era++
 	l.w.log.add(l.name(), "cut", "", 0)
 	for _, h := range []*Host{l.ends.a, l.ends.b} {
-		if h.up == nil {
-			continue
-		}
-		for _, s := range h.up.sockets() {
-			if peer := s.peer; peer != nil && peer.p.Host != h && l.w.link(h, peer.p.Host) == l {
+		for _, s := range h.connections() {
+			if s.plan.way == l {
 				s.probe()
 			}
 		}
@@ -191,6 +186,7 @@ type packet struct {
 	to   *socket // nil for a syn: see connect
 	data []byte
 	sent int64 // when
+	left int64 // when it was on its way, and not in the machine any more
 }
 
 type kind uint8
@@ -238,7 +234,7 @@ func (s *socket) transmit(p packet) {
 	d := &s.out
 	d.from = s
 	at := w.now
-	if l := s.linkTo(); s.network == unix {
+	if l := s.plan.way; s.network == unix {
 		at += int64(l.Latency)
 	} else {
 		side := l.side(s.p.Host)
@@ -247,6 +243,7 @@ func (s *socket) transmit(p packet) {
 			at += int64(len(p.data)+header) * int64(time.Second) / l.Bandwidth
 			l.free[side] = at
 		}
+		p.left = at
 		at += int64(l.Latency) + w.jitter(l.Jitter)
 	}
 	d.last = max(d.last, at, s.plan.stalledUntil(s))
@@ -256,17 +253,16 @@ func (s *socket) transmit(p packet) {
 // header is the size of a packet beside its data.
 const header = 52
 
-func (s *socket) linkTo() *link { return s.link(s.peer) }
-
-func (s *socket) link(peer *socket) *link { return s.w.link(s.p.Host, peer.p.Host) }
-
 // happen is the packet's arrival; it waits if the link is cut, or others wait before it.
 func (p *packet) happen(w *World) {
 	d := &p.from.out
 	if d.torn && p.kind != rst {
 		return
 	}
-	if l := p.from.linkOf(p); l.cut() || len(d.held) > 0 {
+	if h := p.from.p; h != h.up && p.sent <= h.off && h.off < p.left {
+		return // the machine went off before it was sent
+	}
+	if l := p.from.plan.way; l.cut() || len(d.held) > 0 {
 		d.hold(w, *p, l)
 		return
 	}
@@ -274,13 +270,6 @@ func (p *packet) happen(w *World) {
 }
 
 func (p *packet) stopped() bool { return false }
-
-func (s *socket) linkOf(p *packet) *link {
-	if p.to == nil {
-		return s.plan.way
-	}
-	return s.link(p.to)
-}
 
 // hold keeps a packet for the end of the partition. It is sent again and again, until the sender loses patience.
 func (d *direction) hold(w *World, p packet, l *link) {
@@ -311,7 +300,7 @@ func (d *direction) happen(w *World) {
 	held := d.held
 	for i := range held {
 		p := &held[i]
-		if l := p.from.linkOf(p); l.cut() {
+		if l := p.from.plan.way; l.cut() {
 			d.held = held[i:]
 			if !slices.Contains(l.held, d) {
 				l.held = append(l.held, d)

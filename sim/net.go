@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -40,9 +41,12 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 	if l, ok := local.(*net.TCPAddr); ok && l != nil {
 		port = uint16(l.Port)
 	}
+	if port != 0 && (len(p.bound[netip.AddrPortFrom(ip, port)]) > 0 || len(p.clashing(ip, port)) > 0) {
+		return -1, syscall.EADDRINUSE
+	}
 	if port == 0 {
 		var err error
-		if port, err = p.freePort(); err != nil {
+		if port, err = p.freePort(func(port uint16) bool { return p.canConnect(netip.AddrPortFrom(ip, port), to) }); err != nil {
 			return -1, err
 		}
 	}
@@ -62,6 +66,7 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
 	s.plan = p.w.newPlan(s.name, p.w.link(p.Host, far))
 	p.w.log.opened(s, far.name)
+	p.keep(s)
 	s.knock(far, time.Second)
 	p.w.After(connectTimeout, func() {
 		if s.state == connecting {
@@ -72,21 +77,28 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 }
 
 func (w *World) hostAt(ip netip.Addr) *Host {
-	for _, h := range w.hosts {
-		if h.ip == ip {
-			return h
-		}
+	if !ip.Is4() {
+		return nil
+	}
+	b := ip.As4()
+	if i := (int(b[1])<<16 | int(b[2])<<8 | int(b[3])) - 1; i >= 0 && i < len(w.hosts) && w.hosts[i].ip == ip {
+		return w.hosts[i]
 	}
 	return nil
 }
 
+// unanswered reports whether s still waits for somebody who answers.
+func (s *socket) unanswered() bool {
+	return s.state == connecting && !s.dead && (s.peer == nil || s.peer.state == gone)
+}
+
 // knock sends the first packet of a connection; and again, after a time that doubles, as long as nothing comes back.
 func (s *socket) knock(far *Host, again time.Duration) {
-	if s.state != connecting || s.dead || s.peer != nil {
+	if s.state != connecting || s.dead {
 		return
 	}
 	w, l := s.w, s.plan.way
-	if !s.plan.loses() && !l.cut() {
+	if s.unanswered() && !s.plan.loses() && !l.cut() {
 		w.at(max(w.now, l.free[l.side(s.p.Host)])+int64(l.Latency)+w.jitter(l.Jitter), &call{fn: func() { s.knocked(far) }})
 	}
 	w.After(again, func() { s.knock(far, 2*again) })
@@ -94,7 +106,7 @@ func (s *socket) knock(far *Host, again time.Duration) {
 
 // knocked is the arrival of a first packet.
 func (s *socket) knocked(far *Host) {
-	if s.state != connecting || s.dead || s.peer != nil || s.plan.way.cut() || far.dark || far.faults.silent {
+	if !s.unanswered() || s.plan.way.cut() || far.dark || far.faults.silent {
 		return
 	}
 	w := s.w
@@ -125,6 +137,7 @@ func (s *socket) knocked(far *Host) {
 	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
 	c.keepAlive = ln.keepAlive // as other options are, it is inherited
 	s.peer = c
+	c.p.keep(c)
 	ln.pending = append(ln.pending, c)
 	ln.changed()
 	c.transmit(packet{kind: synAck})
@@ -141,11 +154,11 @@ func (s *socket) sendAgain(peer *socket, again time.Duration) {
 	ask = func() {
 		switch {
 		case s.dead || s.state == gone:
-		case peer.p.dark || s.link(peer).cut():
+		case peer.p.dark || s.plan.way.cut():
 			again = min(2*again, maxAgain)
 			s.w.After(again, ask)
 		default:
-			s.w.After(2*s.link(peer).Latency, func() { s.fail(econnreset) })
+			s.w.After(2*s.plan.way.Latency, func() { s.fail(econnreset) })
 		}
 	}
 	s.w.After(again, ask)
@@ -171,7 +184,7 @@ func (w *World) arrive(p *packet) {
 		return
 	case to.state == gone && p.kind != rst: // a machine that knows nothing of the connection
 		sent := w.now
-		w.at(sent+int64(from.linkTo().Latency), &call{fn: func() {
+		w.at(sent+int64(from.plan.way.Latency), &call{fn: func() {
 			if !from.dead {
 				w.log.arrived(from, rst.String(), to.p.name, sent, 0)
 				from.fail(econnreset)
@@ -189,6 +202,7 @@ func (w *World) arrive(p *packet) {
 	case synAck:
 		if to.state == connecting {
 			to.state = established
+			to.watch()
 			to.pump()
 			to.changed()
 		}
@@ -207,7 +221,10 @@ func (w *World) arrive(p *packet) {
 		to.eof = true
 		to.changed()
 		if to.state == closed && to.out.fin && to.out.flying == 0 {
-			to.dead = true
+			to.die()
+		}
+		if from.state == closed && from.eof {
+			from.release() // both have said all
 		}
 	case rst:
 		err := econnreset
@@ -221,7 +238,7 @@ func (w *World) arrive(p *packet) {
 // connectUnix connects at once, as it does within one system.
 func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	p := q.p
-	all := p.listeners["unix:"+a.Name]
+	all := p.listeners[door{path: a.Name}]
 	if len(all) == 0 {
 		return -1, syscall.ENOENT
 	}
@@ -241,8 +258,93 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	c.plan, c.accepted = s.plan, true
 	s.peer, c.peer = c, s
 	s.far, c.path = a.Name, a.Name
+	p.keep(s)
+	p.keep(c)
 	ln.pending = append(ln.pending, c)
 	p.w.log.opened(s, p.name)
 	ln.changed()
 	return s.fd, nil
+}
+
+// keep counts s among the machine's connections.
+func (h *Host) keep(s *socket) {
+	h.conns = append(h.conns, s)
+	s.place = len(h.conns)
+	if s.network == tcp && !s.accepted {
+		if h.bound == nil {
+			h.bound = map[netip.AddrPort][]*socket{}
+		}
+		h.bound[s.local] = append(h.bound[s.local], s)
+	}
+}
+
+// release is the end of s for its machine: its port is free.
+func (s *socket) release() {
+	if s.place == 0 {
+		return
+	}
+	h := s.p.Host
+	h.conns[s.place-1] = nil
+	s.place = 0
+	if h.over++; h.over > 16 && h.over > len(h.conns)/2 {
+		h.conns = h.connections()
+		h.over = 0
+		for i, other := range h.conns {
+			other.place = i + 1
+		}
+	}
+	if s.network != tcp || s.accepted {
+		return
+	}
+	all := h.bound[s.local]
+	if i := slices.Index(all, s); len(all) == 1 {
+		delete(h.bound, s.local)
+	} else if i >= 0 {
+		h.bound[s.local] = slices.Delete(all, i, i+1)
+	}
+}
+
+// connections are those of the machine that are not over, in the order in which they began.
+func (h *Host) connections() []*socket {
+	all := make([]*socket, 0, len(h.conns)-h.over)
+	for _, s := range h.conns {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// canConnect reports whether a connection may have that address: one that no other has; or, when many are taken, none to the same remote
+// address has it.
+func (p *hostWorld) canConnect(local, remote netip.AddrPort) bool {
+	if len(p.listeners[door{port: local.Port()}]) > 0 {
+		return false
+	}
+	all := p.bound[local]
+	return len(all) == 0 ||
+		len(p.bound) > manyPorts && !slices.ContainsFunc(all, func(s *socket) bool { return s.remote == remote })
+}
+
+// manyPorts is half of what there are.
+const manyPorts = 1 << 14
+
+// clashing are those who listen where ip and port say.
+func (p *hostWorld) clashing(ip netip.Addr, port uint16) []*socket {
+	var all []*socket
+	for _, s := range p.listeners[door{port: port}] {
+		if other := s.local.Addr(); ip.IsUnspecified() || other.IsUnspecified() || ip == other {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// connected reports whether a connection that was made from here has the port.
+func (h *Host) connected(ip netip.Addr, port uint16) bool {
+	has := func(ip netip.Addr) bool { return len(h.bound[netip.AddrPortFrom(ip, port)]) > 0 }
+	if ip.IsUnspecified() {
+		return has(h.ip) || has(loopback)
+	}
+	return has(ip)
 }

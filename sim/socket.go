@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"container/heap"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,6 +17,7 @@ type socket struct {
 	w       *World
 	p       *hostWorld
 	fd      int // 0: none, or none any more
+	place   int // in Host.conns, from 1; 0: none, or none any more
 	name    string
 	network network
 	state   state
@@ -39,6 +41,7 @@ type socket struct {
 	eof       bool   // nothing comes after in
 	out       direction
 	keepAlive time.Duration
+	asked     int   // how often for a keepalive
 	plan      *plan // what is to go wrong, the same for both ends
 	accepted  bool  // it is the end that has listened
 
@@ -131,11 +134,10 @@ func (p *hostWorld) assign(s *socket) error {
 		return syscall.EMFILE
 	}
 	p.used++
-	for i, other := range p.table {
-		if other == nil {
-			p.table[i], s.fd = s, firstFile+i
-			return nil
-		}
+	if len(p.holes) > 0 {
+		i := heap.Pop(&p.holes).(int)
+		p.table[i], s.fd = s, firstFile+i
+		return nil
 	}
 	p.table = append(p.table, s)
 	s.fd = firstFile + len(p.table) - 1
@@ -144,7 +146,23 @@ func (p *hostWorld) assign(s *socket) error {
 
 func (p *hostWorld) free(fd int) {
 	p.table[fd-firstFile] = nil
+	heap.Push(&p.holes, fd-firstFile)
 	p.used--
+}
+
+// holes are places in a table that are free, the lowest first. It is a heap.Interface.
+type holes []int
+
+func (h holes) Len() int           { return len(h) }
+func (h holes) Less(i, j int) bool { return h[i] < h[j] }
+func (h holes) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *holes) Push(x any)        { *h = append(*h, x.(int)) }
+
+func (h *holes) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
 }
 
 // ready is what is to be reported of s.
@@ -201,11 +219,18 @@ func (s *socket) fail(err syscall.Errno) {
 	if err == etimedout {
 		s.w.log.add(s.p.name, "timeout", s.name, 0)
 	}
-	s.dead, s.err = true, err
+	s.die()
+	s.err = err
 	s.out.drop()
 	if s.state != closed {
 		s.changed()
 	}
+}
+
+// die is the end of the connection for s, however it comes.
+func (s *socket) die() {
+	s.dead = true
+	s.release()
 }
 
 func (s *socket) recv(p []byte) (int, error) {
@@ -288,7 +313,7 @@ func (s *socket) close(reset bool) {
 	switch {
 	case s.dead:
 	case before == connecting:
-		s.dead = true
+		s.die()
 		s.out.drop()
 		if s.peer != nil {
 			s.transmit(packet{kind: rst})
@@ -304,7 +329,7 @@ func (s *socket) close(reset bool) {
 
 // abort drops what was not sent and tells the peer.
 func (s *socket) abort() {
-	s.dead = true
+	s.die()
 	s.out.drop()
 	s.transmit(packet{kind: rst})
 }
@@ -316,41 +341,56 @@ func (s *socket) vanish(quietly bool) {
 		return
 	}
 	s.leave()
-	s.state, s.dead, s.fd = gone, true, 0
+	s.die()
+	s.state, s.fd = gone, 0
 	s.in = buffer{}
 	s.out.drop()
 	if peer := s.peer; peer != nil && s.network == tcp {
+		if peer.state == closed && peer.out.fin && peer.out.flying == 0 {
+			peer.release() // it only waits for the other's end, which a system does for a minute
+		}
 		peer.probe()
 		peer.pump() // what had no room is sent in vain too
 	}
 }
 
 // setKeepAlive has the end of a peer found out that says nothing any more.
-func (s *socket) setKeepAlive(idle time.Duration) { s.keepAlive = idle }
+func (s *socket) setKeepAlive(idle time.Duration) {
+	s.keepAlive = idle
+	s.asked++ // the probes that were for another time are no more
+	s.watch()
+}
+
+// watch is probe, if the peer does not answer already.
+func (s *socket) watch() {
+	if peer := s.peer; peer != nil && (peer.state == gone || s.plan.way.cut()) {
+		s.probe()
+	}
+}
 
 // probe is called when the peer may not answer any more: what a keepalive finds out, after its time. While something is on its way there are no
 // probes: see giveUpLater.
 func (s *socket) probe() {
-	if s.keepAlive <= 0 || s.dead {
+	if s.keepAlive <= 0 || s.dead || s.state != established {
 		return
 	}
-	era := s.linkTo().era
-	s.w.After(s.keepAlive, func() { s.probeAgain(era, probes) })
+	era, asked := s.plan.way.era, s.asked
+	s.w.After(s.keepAlive, func() { s.probeAgain(era, asked, probes) })
 }
 
 // probeAgain is a probe, when so many more may be left without an answer.
-func (s *socket) probeAgain(era, left int) {
-	if s.dead || s.state != established || s.out.flying > 0 {
+func (s *socket) probeAgain(era, asked, left int) {
+	if s.dead || s.asked != asked || s.state != established || s.out.flying > 0 {
 		return
 	}
-	l, peer := s.linkTo(), s.peer
+	l, peer := s.plan.way, s.peer
 	switch {
 	case l.cut() && l.era == era || peer.state == gone && peer.p.dark:
 		if left == 0 {
 			s.fail(syscall.ETIMEDOUT)
 			return
 		}
-		s.w.After(probeInterval, func() { s.probeAgain(era, left-1) })
+		s.w.After(probeInterval, func() { s.probeAgain(era, asked, left-1) })
 	case peer.state == gone: // its machine is there again, and knows nothing of it
 		s.w.log.arrived(s, rst.String(), peer.p.name, s.w.now, 0)
 		s.fail(syscall.ECONNRESET)
@@ -368,7 +408,7 @@ func (q *simPoller) listen(addr net.Addr, o sock.Options) (*socket, error) {
 	switch a := addr.(type) {
 	case *net.UnixAddr:
 		s.network, s.path, s.name = unix, a.Name, a.Name
-		if len(p.listeners[s.key()]) > 0 {
+		if len(p.listeners[s.door()]) > 0 {
 			return nil, syscall.EADDRINUSE
 		}
 		return s, nil
@@ -387,16 +427,13 @@ func (q *simPoller) listen(addr net.Addr, o sock.Options) (*socket, error) {
 		port := uint16(a.Port)
 		if port == 0 {
 			var err error
-			if port, err = p.freePort(); err != nil {
+			if port, err = p.freePort(func(port uint16) bool { return len(p.clashing(ip, port)) == 0 && !p.connected(ip, port) }); err != nil {
 				return nil, err
 			}
 		}
 		s.local = netip.AddrPortFrom(ip, port)
-		for _, other := range p.listeners[s.key()] {
-			clash := ip.IsUnspecified() || other.local.Addr().IsUnspecified() || ip == other.local.Addr()
-			if clash && !o.ReusePort {
-				return nil, syscall.EADDRINUSE
-			}
+		if p.connected(ip, port) || !o.ReusePort && len(p.clashing(ip, port)) > 0 {
+			return nil, syscall.EADDRINUSE
 		}
 		s.name = fmt.Sprintf("%s:%d", p.name, port)
 		return s, nil
@@ -406,24 +443,22 @@ func (q *simPoller) listen(addr net.Addr, o sock.Options) (*socket, error) {
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-// key is under what a listening socket is found.
-func (s *socket) key() string {
-	if s.network == unix {
-		return "unix:" + s.path
-	}
-	return portKey(s.local.Port())
+// door is under what a listening socket is found: a Unix socket's path, or a port.
+type door struct {
+	path string
+	port uint16
 }
 
-func portKey(port uint16) string { return fmt.Sprintf("tcp:%d", port) }
+func (s *socket) door() door { return door{s.path, s.local.Port()} }
 
-// freePort is the next port that nobody has.
-func (p *hostWorld) freePort() (uint16, error) {
+// freePort is the next port that will do.
+func (p *hostWorld) freePort(free func(port uint16) bool) (uint16, error) {
 	for range 1 << 15 {
 		port := p.port
 		if p.port++; p.port == 0 {
 			p.port = firstPort
 		}
-		if len(p.listeners[portKey(port)]) == 0 {
+		if free(port) {
 			return port, nil
 		}
 	}
@@ -442,16 +477,16 @@ func (q *simPoller) Listen(addr net.Addr, o sock.Options) (int, error) {
 	if err := q.p.assign(s); err != nil {
 		return -1, err
 	}
-	q.p.listeners[s.key()] = append(q.p.listeners[s.key()], s)
+	q.p.listeners[s.door()] = append(q.p.listeners[s.door()], s)
 	s.w.log.add(q.p.name, "listen", s.name, 0)
 	return s.fd, nil
 }
 
 func (p *hostWorld) unlisten(s *socket) {
-	all := p.listeners[s.key()]
+	all := p.listeners[s.door()]
 	for i, other := range all {
 		if other == s {
-			p.listeners[s.key()] = append(all[:i:i], all[i+1:]...)
+			p.listeners[s.door()] = append(all[:i:i], all[i+1:]...)
 		}
 	}
 }
@@ -459,7 +494,7 @@ func (p *hostWorld) unlisten(s *socket) {
 // listener finds who listens at an address of the host; among several, one is chosen by chance.
 func (p *hostWorld) listener(to netip.AddrPort) *socket {
 	var fit []*socket
-	for _, s := range p.listeners[portKey(to.Port())] {
+	for _, s := range p.listeners[door{port: to.Port()}] {
 		if ip := s.local.Addr(); ip.IsUnspecified() || ip == to.Addr() {
 			fit = append(fit, s)
 		}
