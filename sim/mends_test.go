@@ -18,7 +18,7 @@ import (
 // What is derived from World.WithTimeout's context ends as what is derived from context.WithTimeout's does.
 func TestTimeoutOfDerivedContext(t *testing.T) {
 	sim.Run(t, sim.Config{}, func(w *sim.World) {
-		outer, end := w.WithTimeout(context.Background(), time.Second)
+		outer, end := w.WithTimeout(background, time.Second)
 		defer end()
 		child, cancel := context.WithCancel(outer)
 		defer cancel()
