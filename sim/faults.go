@@ -75,7 +75,7 @@ func (w *World) fault(where, what, of string) bool {
 		return false
 	}
 	w.fired = append(w.fired, id)
-	w.log.add(where, "fault", id, 0)
+	w.log.add(where, "fault", id)
 	return true
 }
 

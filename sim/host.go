@@ -118,7 +118,7 @@ func (h *Host) Start(program func(h *Host) error) {
 		if err == nil {
 			return
 		}
-		h.w.log.add(h.name, "failed", err.Error(), 0)
+		h.w.log.add(h.name, "failed", err.Error())
 		h.Kill()
 		h.w.After(restartDelay, func() {
 			if h.up == nil && p.gone {
@@ -141,14 +141,14 @@ func (h *Host) Go(fn func()) {
 // closes its connections.
 func (h *Host) Kill() {
 	if h.up != nil {
-		h.w.log.add(h.name, "kill", "", 0)
+		h.w.log.add(h.name, "kill", "")
 		h.down(true)
 	}
 }
 
 // PowerOff is Kill of the whole machine: its peers hear nothing, and find out when they send something, or never.
 func (h *Host) PowerOff() {
-	h.w.log.add(h.name, "power off", "", 0)
+	h.w.log.add(h.name, "power off", "")
 	if h.up != nil {
 		h.down(false)
 	}
@@ -181,7 +181,7 @@ func (h *Host) Restart() {
 	if h.w.ending { // nobody would close what it starts
 		return
 	}
-	h.w.log.add(h.name, "restart", "", 0)
+	h.w.log.add(h.name, "restart", "")
 	h.paused, h.dark = 0, false
 	h.boot()
 	if h.program != nil {
@@ -191,7 +191,7 @@ func (h *Host) Restart() {
 
 // Pause stops the host's process for d, as a collection of garbage or a busy machine does. Its connections stand, and what is sent to it waits.
 func (h *Host) Pause(d time.Duration) {
-	h.w.log.add(h.name, "pause", d.String(), 0)
+	h.w.log.add(h.name, "pause", d.String())
 	h.paused = max(h.paused, h.w.now+int64(d))
 	if p := h.up; p != nil {
 		h.w.at(h.paused, &call{fn: func() {
@@ -209,7 +209,7 @@ func (h *Host) Pause(d time.Duration) {
 
 // StepClock sets the host's clock on the wall forward, or back if d is less than zero. Loop.Now jumps; timers do not.
 func (h *Host) StepClock(d time.Duration) {
-	h.w.log.add(h.name, "clock step", d.String(), 0)
+	h.w.log.add(h.name, "clock step", d.String())
 	h.step += d
 }
 
@@ -222,7 +222,7 @@ func (h *Host) Signal(sig os.Signal) {
 	if h.up == nil {
 		return
 	}
-	h.w.log.add(h.name, "signal", sig.String(), 0)
+	h.w.log.add(h.name, "signal", sig.String())
 	for _, n := range h.up.signals {
 		if n.sig == sig {
 			h.w.spawn(h.up, "a signal's delivery", n.fn)

@@ -102,7 +102,7 @@ func (w *World) ResetAll(a, b *Host) {
 	for _, h := range []*Host{l.ends.a, l.ends.b} {
 		for _, s := range h.connections() {
 			if peer := s.peer; s.plan.way == l && !s.dead && peer != nil && peer.state != gone {
-				w.log.add(l.name(), "reset", s.name, 0)
+				w.log.add(l.name(), "reset", s.name)
 				s.fail(econnreset)
 				peer.fail(econnreset)
 			}
@@ -133,7 +133,7 @@ func (l *link) cutOff() {
 		return
 	}
 	l.era++
-	l.w.log.add(l.name(), "cut", "", 0)
+	l.w.log.add(l.name(), "cut", "")
 	for _, h := range []*Host{l.ends.a, l.ends.b} {
 		for _, s := range h.connections() {
 			if s.plan.way == l {
@@ -150,7 +150,7 @@ func (l *link) mend() {
 	if l.cuts--; l.cuts > 0 {
 		return
 	}
-	l.w.log.add(l.name(), "mend", "", 0)
+	l.w.log.add(l.name(), "mend", "")
 	held := l.held
 	l.held = nil
 	for _, d := range held {

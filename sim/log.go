@@ -42,9 +42,9 @@ const keptEntries = 256
 
 func newLog(w *World, whole bool) *Log { return &Log{w: w, whole: whole, sum: 14695981039346656037} }
 
-func (l *Log) add(where, what, of string, n int) { //nolint:unparam // what has a size today belongs to a connection; that may change
+func (l *Log) add(where, what, of string) {
 	e := l.slot()
-	e.Where, e.What, e.Of, e.Bytes, e.Peer, e.Sent = where, what, of, n, "", 0
+	*e = Entry{At: e.At, Where: where, What: what, Of: of}
 	l.hash(e)
 }
 
@@ -136,7 +136,7 @@ func (w *World) Log() *Log { return w.log }
 
 // Note adds a line of the program's own to the log.
 func (w *World) Note(format string, args ...any) {
-	w.log.add("", "note", fmt.Sprintf(format, args...), 0)
+	w.log.add("", "note", fmt.Sprintf(format, args...))
 }
 
 // logHandler puts what engines report into the log.
@@ -156,7 +156,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	r.Attrs(func(a slog.Attr) bool {
 		if err, ok := a.Value.Any().(error); ok {
 			if p, ok := errors.AsType[*rondo.PanicError](err); ok && p.Value != any(errFailed) {
-				h.w.panicked(h.host, r.Message, p)
+				h.w.reportPanic(h.host, r.Message, p)
 			}
 		}
 		if a.Key != "stack" { // which has addresses in it
@@ -170,7 +170,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		h.w.aside = append(h.w.aside, b.String())
 		return nil
 	}
-	h.w.log.add(h.host, "log", b.String(), 0)
+	h.w.log.add(h.host, "log", b.String())
 	return nil
 }
 
@@ -205,8 +205,8 @@ func hashOf(words string) uint64 {
 	return h.Sum64()
 }
 
-// panicked notes a panic that an engine has reported: nobody else may see it.
-func (w *World) panicked(host, what string, p *rondo.PanicError) {
+// reportPanic notes a panic that an engine has reported: nobody else may see it.
+func (w *World) reportPanic(host, what string, p *rondo.PanicError) {
 	if !w.ending && len(w.errs) < maxPanics {
 		w.errs = append(w.errs, fmt.Errorf("sim: on host %s: %s: panic: %v\n\n%s", host, what, p.Value, p.Stack))
 	}

@@ -158,12 +158,9 @@ func (q *simPoller) Add(fd int, token uint64, want poller.Interest) error {
 
 // Modify implements poller.Poller.
 func (q *simPoller) Modify(fd int, token uint64, want poller.Interest) error {
-	s := q.p.socket(fd)
-	switch {
-	case s == nil:
-		return syscall.EBADF
-	case s.poller != q:
-		return syscall.ENOENT
+	s, err := q.watched(fd)
+	if err != nil {
+		return err
 	}
 	s.token, s.want = token, want
 	q.look(s)
@@ -172,15 +169,24 @@ func (q *simPoller) Modify(fd int, token uint64, want poller.Interest) error {
 
 // Remove implements poller.Poller.
 func (q *simPoller) Remove(fd int) error {
-	s := q.p.socket(fd)
-	switch {
-	case s == nil:
-		return syscall.EBADF
-	case s.poller != q:
-		return syscall.ENOENT
+	s, err := q.watched(fd)
+	if err != nil {
+		return err
 	}
 	s.leave()
 	return nil
+}
+
+// watched finds a descriptor that was added here.
+func (q *simPoller) watched(fd int) (*socket, error) {
+	s := q.p.socket(fd)
+	switch {
+	case s == nil:
+		return nil, syscall.EBADF
+	case s.poller != q:
+		return nil, syscall.ENOENT
+	}
+	return s, nil
 }
 
 // OpenFile implements poller.Poller: the operating system's files are not of this world.

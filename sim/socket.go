@@ -217,7 +217,7 @@ func (s *socket) fail(err syscall.Errno) {
 		return
 	}
 	if err == etimedout {
-		s.w.log.add(s.p.name, "timeout", s.name, 0)
+		s.w.log.add(s.p.name, "timeout", s.name)
 	}
 	s.die()
 	s.err = err
@@ -478,7 +478,7 @@ func (q *simPoller) Listen(addr net.Addr, o sock.Options) (int, error) {
 		return -1, err
 	}
 	q.p.listeners[s.door()] = append(q.p.listeners[s.door()], s)
-	s.w.log.add(q.p.name, "listen", s.name, 0)
+	s.w.log.add(q.p.name, "listen", s.name)
 	return s.fd, nil
 }
 
@@ -524,7 +524,7 @@ func (s *socket) accept() (fd int, peer netip.AddrPort, err error) {
 	}
 	s.pending[0] = nil
 	s.pending = s.pending[1:]
-	s.w.log.add(s.p.name, "accept", c.name, 0)
+	s.w.log.add(s.p.name, "accept", c.name)
 	return c.fd, c.remote, nil
 }
 

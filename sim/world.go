@@ -185,7 +185,7 @@ func (w *World) run(main func(w *World)) error {
 // given to [Search] it takes the place of the test's, which would end the search.
 func (w *World) Errorf(format string, args ...any) {
 	err := fmt.Errorf(format, args...)
-	w.log.add("", "error", err.Error(), 0)
+	w.log.add("", "error", err.Error())
 	w.errs = append(w.errs, err)
 }
 
