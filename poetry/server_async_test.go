@@ -262,3 +262,32 @@ func TestListenAsyncRefuses(t *testing.T) {
 		t.Error("serves pieces of no bytes")
 	}
 }
+
+// A poem that has stalled is not whole, so its connection does not end in good order when the server shuts down: the client would take the part for
+// the whole.
+func TestStalledPoemIsResetAtShutdown(t *testing.T) {
+	o := atOnce("0123456789abcdefghij")
+	o.StallAfter = AfterBytes(10)
+	e := newEngine(t, 1)
+	s, err := ListenAsync(e, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("after the shutdown: %d bytes, %v", n, err)
+	}
+}

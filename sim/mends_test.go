@@ -138,3 +138,21 @@ func TestListenAtName(t *testing.T) {
 		}
 	})
 }
+
+// Two that close an engine at the same time both return, and the world goes on meanwhile.
+func TestCloseTwiceAtOnce(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		h := w.Host("a")
+		e := h.Engine()
+		closed := 0
+		for range 2 {
+			h.Go(func() {
+				if err := e.Close(); err != nil {
+					w.Errorf("Close: %v", err)
+				}
+				closed++
+			})
+		}
+		w.Wait(func() bool { return closed == 2 })
+	})
+}
