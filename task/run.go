@@ -64,8 +64,14 @@ func RunProgram[T any](p Program, main func(t *Task) (T, error)) (v T, err error
 		return v, err
 	}
 	l := e.Loops()[0]
-	f := Go(l, main)
-	stop := p.watch(func(reason error) { l.Post(func() { f.Cancel(reason) }) })
+	var f *rondo.Future[T]
+	started := make(chan struct{})
+	stop := p.watch(func(reason error) { // before main begins: no signal of its own is missed
+		<-started
+		l.Post(func() { f.Cancel(reason) })
+	})
+	f = Go(l, main)
+	close(started)
 	v, err = f.Wait(context.Background())
 	stop()
 	if failed := p.finish(e); failed != nil {
