@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -19,14 +20,23 @@ type Faults struct {
 	Reset  float64 // it is reset, after so many bytes
 	Stall  float64 // nothing arrives any more for a while, after so many bytes
 
+	// What is drawn for each two hosts: how much longer than Link says packets take, at the most; and the chance that no more than so much goes through in a
+	// second, which is between 8 kB and 8 MB.
+	Latency time.Duration
+	Narrow  float64
+
 	// Cut is the chance that what is read or written at once, and what travels together, is cut at any byte.
 	Cut float64
 
 	// Chances for each name that is looked up.
 	LookupFail, LookupSlow float64
 
-	// Mean times between faults of each host, and of each two hosts.
+	// Mean times between faults of each host, and of each two hosts. Half of the partitions are in one direction only.
 	Kill, PowerOff, Pause, ClockStep, NoFiles, Partition time.Duration
+
+	// Spare are the names of hosts that these do not happen to, nor failing lookups: those that are the test and not what is tested. Connections of theirs and links to
+	// them have their faults as others do.
+	Spare []string
 
 	// Repair is how long it takes, on average, until a host is started again, a partition healed, and so on. Zero means three seconds.
 	Repair time.Duration
@@ -38,7 +48,8 @@ type Faults struct {
 // Chaos is some of everything.
 func Chaos() Faults {
 	return Faults{
-		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Cut: 0.3, LookupFail: 0.05, LookupSlow: 0.1,
+		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Cut: 0.3, Latency: 50 * time.Millisecond, Narrow: 0.05,
+		LookupFail: 0.05, LookupSlow: 0.1,
 		Kill: 30 * time.Second, PowerOff: time.Minute, Pause: 20 * time.Second, ClockStep: 20 * time.Second, NoFiles: 30 * time.Second,
 		Partition: 20 * time.Second,
 	}
@@ -107,90 +118,6 @@ func (w *World) jitter(j time.Duration) int64 {
 	return w.order.Int64N(int64(j))
 }
 
-// plan is what is to go wrong with a connection.
-type plan struct {
-	w                                   *World
-	name                                string
-	way                                 *link
-	refuse, silent, abort, reset, stall bool
-	muted                               bool     // silent has been noted
-	lose                                int      // first packets
-	side                                int      // of the fault after so many bytes: 0 is what connects
-	resetAt, stallAt                    int64    // bytes
-	stallFor                            int64    // time
-	stalled                             [2]int64 // until then
-}
-
-func (w *World) newPlan(name string, way *link) *plan {
-	p := &plan{w: w, name: name, way: way}
-	f := &w.cfg.Faults
-	if f.Refuse+f.Lose+f.Silent+f.Abort+f.Reset+f.Stall == 0 {
-		return p
-	}
-	r := w.random("connection " + name)
-	drawn := func(chance float64) bool { return r.Float64() < chance }
-	p.refuse, p.silent, p.abort, p.reset, p.stall = drawn(f.Refuse), drawn(f.Silent), drawn(f.Abort), drawn(f.Reset), drawn(f.Stall)
-	for drawn(f.Lose) && p.lose < 5 {
-		p.lose++
-	}
-	p.side = r.IntN(2)
-	p.resetAt, p.stallAt = offset(r), offset(r)
-	p.stallFor = int64(about(r, f.repair()))
-	return p
-}
-
-// offset is where in a stream something happens, in bytes: as often among the first ten as among the hundred that follow, or the thousand.
-func offset(r *rand.Rand) int64 { return r.Int64N(int64(1) << r.IntN(21)) }
-
-// loses is asked for each first packet.
-func (p *plan) loses() bool {
-	if p.silent && (p.muted || p.w.fault(p.way.name(), "silent", p.name)) {
-		p.muted = true
-		return true
-	}
-	if p.lose == 0 {
-		return false
-	}
-	p.lose--
-	return p.w.fault(p.way.name(), "lose", p.name)
-}
-
-func (p *plan) refuses() bool { return p.refuse && p.w.fault(p.way.name(), "refuse", p.name) }
-
-func (p *plan) aborts() bool { return p.abort && p.w.fault(p.way.name(), "abort", p.name) }
-
-// breaks is asked before s sends n bytes; it reports whether the connection is no more.
-func (p *plan) breaks(s *socket, n int) bool {
-	if p.side != p.sideOf(s) {
-		return false
-	}
-	if p.stall && s.out.sent+int64(n) > p.stallAt {
-		p.stall = false
-		if p.w.fault(p.way.name(), "stall", p.name) {
-			p.stalled[p.side] = p.w.now + p.stallFor
-		}
-	}
-	if p.reset && s.out.sent+int64(n) > p.resetAt {
-		p.reset = false
-		if p.w.fault(p.way.name(), "reset", p.name) {
-			peer := s.peer
-			p.w.at(p.w.now+int64(p.way.Latency), &call{fn: func() { peer.fail(econnreset) }})
-			s.fail(econnreset)
-			return true
-		}
-	}
-	return false
-}
-
-func (p *plan) sideOf(s *socket) int {
-	if s.accepted {
-		return 1
-	}
-	return 0
-}
-
-func (p *plan) stalledUntil(s *socket) int64 { return p.stalled[p.sideOf(s)] }
-
 // hostFaults are those of one host.
 type hostFaults struct {
 	noFiles  int64 // until then
@@ -215,6 +142,9 @@ func (h *Host) SetLookup(fn func(name string) (delay time.Duration, err error)) 
 
 // drawFaults lets the faults of a host come, each after the other.
 func (h *Host) drawFaults() {
+	if h.spared() {
+		return
+	}
 	f := &h.w.cfg.Faults
 	running := func() bool { return h.up != nil }
 	h.every("kill", f.Kill, running, func(*rand.Rand) (undo func()) {
@@ -239,6 +169,9 @@ func (h *Host) drawFaults() {
 	})
 }
 
+// spared reports whether nothing is to go wrong with the host by chance.
+func (h *Host) spared() bool { return slices.Contains(h.w.cfg.Faults.Spare, h.name) }
+
 // startAgain is what repairs a host that a fault has brought down, unless somebody has meanwhile.
 func (h *Host) startAgain() (repair func()) {
 	boots := h.boots
@@ -247,11 +180,6 @@ func (h *Host) startAgain() (repair func()) {
 			h.Restart()
 		}
 	}
-}
-
-// about is a time that is so long on average. It is drawn without floating point, which is not the same on every machine.
-func about(r *rand.Rand, mean time.Duration) time.Duration {
-	return time.Duration(r.Int64N(2*int64(mean) + 1))
 }
 
 // every has something happen to the host again and again, with so much time between on average, if it can; undo after the time of a repair.
@@ -291,12 +219,25 @@ func (l *link) drawFaults() {
 	if l.ends.a == l.ends.b {
 		return
 	}
-	l.w.every(l.name(), "partition", l.w.cfg.Faults.Partition, nil, func(*rand.Rand) (undo func()) {
-		l.cutOff()
+	f := &l.w.cfg.Faults
+	r := l.w.random("link " + l.name())
+	slow, narrow, bandwidth := r.Int64N(int64(f.Latency)+1), r.Float64() < f.Narrow, int64(8000)<<r.IntN(11)
+	if f.Latency > 0 && l.w.fault(l.name(), "slow", l.name()) {
+		l.slow = time.Duration(slow)
+	}
+	if narrow && l.w.fault(l.name(), "narrow", l.name()) {
+		l.narrow = bandwidth
+	}
+	l.w.every(l.name(), "partition", f.Partition, nil, func(r *rand.Rand) (undo func()) {
+		var sides []int // both
+		if side := r.IntN(4); side < 2 {
+			sides = bothWays[side : side+1]
+		}
+		l.cutOff(sides...)
 		heals := l.heals
 		return func() {
 			if l.heals == heals { // else Heal has ended it
-				l.mend()
+				l.mend(sides...)
 			}
 		}
 	})
@@ -321,7 +262,7 @@ func (p *hostWorld) lookupFaults(name string) (delay time.Duration, err error) {
 		}
 	}
 	f := &p.w.cfg.Faults
-	if f.LookupFail+f.LookupSlow == 0 {
+	if f.LookupFail+f.LookupSlow == 0 || p.spared() {
 		return 0, nil
 	}
 	if p.faults.lookups == nil {

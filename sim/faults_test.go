@@ -43,6 +43,8 @@ func TestFaultsByChance(t *testing.T) {
 		{"pause", sim.Faults{Pause: often}, func(o *outcome) bool { return o.slowest > time.Second }},
 		{"clock step", sim.Faults{ClockStep: often}, func(o *outcome) bool { return o.echoed == rounds && o.jumped }},
 		{"no files", sim.Faults{NoFiles: often}, func(o *outcome) bool { return o.is(syscall.EMFILE) > 0 }},
+		{"slow", sim.Faults{Latency: time.Second}, func(o *outcome) bool { return o.echoed == rounds && o.connects > 10*time.Millisecond }},
+		{"narrow", sim.Faults{Narrow: 1}, func(o *outcome) bool { return o.echoed == rounds && o.slowest > 5*time.Millisecond }},
 		{"partition", sim.Faults{Partition: often}, func(o *outcome) bool { return o.is(context.DeadlineExceeded) > 0 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -22,14 +22,18 @@ type pair struct{ a, b *Host }
 
 type link struct {
 	Link
-	w      *World
-	ends   pair
-	free   [2]int64     // when the direction is free for the next packet
-	cuts   int          // partitions that it lies in
-	byHand int          // those of them that are Cut's
-	era    int          // counts partitions
-	heals  int          // calls of Heal that have ended one
-	held   []*direction // have packets that wait for the end of the partition
+	w       *World
+	ends    pair
+	slow    time.Duration   // by which a fault makes it slower
+	narrow  int64           // the bandwidth that a fault leaves; 0: all
+	free    [2]int64        // when the direction is free for the next packet
+	cuts    [2]int          // why nothing gets through in that direction: how many partitions it lies in, and Cut's calls
+	byHand  int             // of these, Cut's
+	oneWay  [2]int          // and CutOneWay's
+	era     int             // counts partitions
+	heals   int             // calls of Heal that have ended one
+	held    [2][]*direction // have packets that wait for the end of the partition
+	unheard [2][]*direction // have packets that have arrived, and the acknowledgement waits
 }
 
 func (w *World) link(a, b *Host) *link {
@@ -66,17 +70,21 @@ func (w *World) Partition(hosts ...*Host) {
 	}
 }
 
-// Heal ends all partitions, and what Cut has cut.
+// Heal ends all partitions, and what Cut and CutOneWay have cut.
 func (w *World) Heal() {
 	w.parted = nil
 	for _, a := range w.hosts {
 		for _, b := range w.hosts {
-			if l := w.links[pair{a, b}]; l != nil && l.cuts > 0 {
-				l.cuts = 1
-				l.heals++
-				l.byHand = 0
-				l.mend()
+			l := w.links[pair{a, b}]
+			if l == nil || !l.cut() {
+				continue
 			}
+			l.heals++
+			l.byHand, l.oneWay = 0, [2]int{}
+			for _, side := range bothWays {
+				l.cuts[side] = min(l.cuts[side], 1)
+			}
+			l.mend()
 		}
 	}
 }
@@ -93,6 +101,24 @@ func (w *World) Mend(a, b *Host) {
 	if l := w.link(a, b); l.byHand > 0 {
 		l.byHand--
 		l.mend()
+	}
+}
+
+// CutOneWay has nothing get through that one host sends to the other, until MendOneWay is called as many times. What comes the other way arrives, and its sender does
+// not hear that it has.
+func (w *World) CutOneWay(from, to *Host) {
+	l := w.link(from, to)
+	side := l.side(from)
+	l.oneWay[side]++
+	l.cutOff(side)
+}
+
+// MendOneWay undoes one CutOneWay, unless Heal has.
+func (w *World) MendOneWay(from, to *Host) {
+	l := w.link(from, to)
+	if side := l.side(from); l.oneWay[side] > 0 {
+		l.oneWay[side]--
+		l.mend(side)
 	}
 }
 
@@ -116,7 +142,24 @@ func (w *World) Stall(a, b *Host, d time.Duration) {
 	l.free[l.side(a)] = max(l.free[l.side(a)], w.now+int64(d))
 }
 
-func (l *link) cut() bool { return l.cuts > 0 }
+// latency is how long a packet takes without jitter.
+func (l *link) latency() time.Duration { return l.Latency + l.slow }
+
+// delay is how long one takes.
+func (l *link) delay() int64 { return int64(l.latency()) + l.w.jitter(l.Jitter) }
+
+func (l *link) bandwidth() int64 {
+	if l.narrow > 0 && (l.Bandwidth == 0 || l.narrow < l.Bandwidth) {
+		return l.narrow
+	}
+	return l.Bandwidth
+}
+
+// cut reports whether anything is lost.
+func (l *link) cut() bool { return l.cuts != [2]int{} }
+
+// loses reports whether what is sent in that direction is.
+func (l *link) loses(side int) bool { return l.cuts[side] > 0 }
 
 func (l *link) name() string { return l.ends.a.name + "-" + l.ends.b.name }
 
@@ -128,12 +171,16 @@ func (l *link) side(from *Host) int {
 	return 1
 }
 
-func (l *link) cutOff() {
-	if l.cuts++; l.cuts > 1 {
+var bothWays = []int{0, 1}
+
+// cutOff cuts the link, in both directions if none is given.
+func (l *link) cutOff(sides ...int) {
+	changed := l.count(sides, +1, func(n int) bool { return n == 1 })
+	if len(changed) == 0 {
 		return
 	}
 	l.era++
-	l.w.log.add(l.name(), "cut", "")
+	l.note("cut", changed)
 	for _, h := range []*Host{l.ends.a, l.ends.b} {
 		for _, s := range h.connections() {
 			if s.plan.way == l {
@@ -143,26 +190,60 @@ func (l *link) cutOff() {
 	}
 }
 
-func (l *link) mend() {
-	if l.cuts == 0 {
+// mend undoes one cutOff.
+func (l *link) mend(sides ...int) {
+	changed := l.count(sides, -1, func(n int) bool { return n == 0 })
+	if len(changed) == 0 {
 		return
 	}
-	if l.cuts--; l.cuts > 0 {
-		return
+	l.note("mend", changed)
+	for _, side := range changed {
+		held, unheard := l.held[side], l.unheard[side]
+		l.held[side], l.unheard[side] = nil, nil
+		for _, d := range held {
+			l.w.at(l.w.now+int64(l.latency()), d)
+		}
+		for _, d := range unheard {
+			l.w.at(l.w.now+int64(l.latency()), &call{fn: d.hear})
+		}
 	}
-	l.w.log.add(l.name(), "mend", "")
-	held := l.held
-	l.held = nil
-	for _, d := range held {
-		l.w.at(l.w.now+int64(l.Latency), d)
+}
+
+// count counts the reasons for cutting up or down, and says of which sides the number is now remarkable.
+func (l *link) count(sides []int, by int, remarkable func(n int) bool) (changed []int) {
+	if len(sides) == 0 {
+		sides = bothWays
 	}
+	for _, side := range sides {
+		if l.cuts[side]+by < 0 {
+			continue
+		}
+		if l.cuts[side] += by; remarkable(l.cuts[side]) {
+			changed = append(changed, side)
+		}
+	}
+	return changed
+}
+
+// note writes into the log what has become of the link.
+func (l *link) note(what string, sides []int) {
+	of := ""
+	if len(sides) == 1 {
+		from, to := l.ends.a, l.ends.b
+		if sides[0] == 1 {
+			from, to = to, from
+		}
+		of = from.name + ">" + to.name
+	}
+	l.w.log.add(l.name(), what, of)
 }
 
 // direction is what a socket sends.
 type direction struct {
 	from   *socket
 	queue  buffer // not sent, for want of room at the other end
-	flying int    // sent, and not arrived
+	flying int    // sent, and for all the sender knows not arrived
+	heard  int    // of these, those that have arrived, when there is no way back
 	shut   bool   // there will be no more
 	fin    bool   // and the peer is told so
 	last   int64  // when the last packet arrives
@@ -175,8 +256,62 @@ type direction struct {
 func (d *direction) drop() {
 	d.torn = d.torn || len(d.held) > 0
 	d.queue = buffer{}
-	d.flying = 0
+	d.flying, d.heard = 0, 0
 	d.held, d.since = nil, 0
+}
+
+// hear is when the sender learns, after a partition, what has arrived before.
+func (d *direction) hear() {
+	s := d.from
+	if l := s.plan.way; l.loses(1 - l.side(s.p.Host)) {
+		d.wait(l)
+		return
+	}
+	n := d.heard
+	d.heard = 0
+	if len(d.held) == 0 {
+		d.since = 0
+	}
+	d.acknowledged(n)
+	if !s.dead {
+		s.pump()
+		s.changed()
+	}
+}
+
+// wait keeps the acknowledgement until there is a way back.
+func (d *direction) wait(l *link) {
+	side := 1 - l.side(d.from.p.Host)
+	if !slices.Contains(l.unheard[side], d) {
+		l.unheard[side] = append(l.unheard[side], d)
+	}
+}
+
+// acknowledged is when the sender learns that n bytes have arrived.
+func (d *direction) acknowledged(n int) {
+	d.flying = max(0, d.flying-n)
+	d.from.heard = d.from.w.now
+}
+
+// arrived is when n bytes do.
+func (d *direction) arrived(n int) {
+	l := d.from.plan.way
+	if !l.loses(1 - l.side(d.from.p.Host)) {
+		d.acknowledged(n)
+		return
+	}
+	d.heard += n
+	d.wait(l)
+	d.losePatience()
+}
+
+// losePatience ends the connection if the sender does not hear for too long that what it has sent has arrived.
+func (d *direction) losePatience() {
+	if d.since == 0 {
+		since := d.from.w.now
+		d.since = since
+		d.from.giveUpLater(func() bool { return d.since == since })
+	}
 }
 
 // packet is what travels.
@@ -206,20 +341,26 @@ func (s *socket) pump() {
 	if s.dead || s.state == connecting || s.peer == nil {
 		return
 	}
-	d := &s.out
+	d, f := &s.out, s.fate()
 	for d.queue.len() > 0 {
+		if f.meet(s) {
+			return
+		}
 		room := receiveBuffer - s.peer.in.len() - d.flying
 		if room <= 0 {
 			return
 		}
-		n := s.w.cut(min(d.queue.len(), room))
-		if s.plan.breaks(s, n) {
+		n := f.goes(s, min(d.queue.len(), room))
+		if n == 0 {
 			return
 		}
 		p := packet{kind: data, data: append([]byte(nil), d.queue.take(n)...)}
 		d.flying += n
 		d.sent += int64(n)
 		s.transmit(p)
+	}
+	if d.sent > 0 && f.meet(s) {
+		return
 	}
 	if d.shut && !d.fin {
 		d.fin = true
@@ -235,18 +376,18 @@ func (s *socket) transmit(p packet) {
 	d.from = s
 	at := w.now
 	if l := s.plan.way; s.network == unix {
-		at += int64(l.Latency)
+		at += int64(l.latency())
 	} else {
 		side := l.side(s.p.Host)
 		at = max(at, l.free[side])
-		if l.Bandwidth > 0 {
-			at += int64(len(p.data)+header) * int64(time.Second) / l.Bandwidth
+		if bandwidth := l.bandwidth(); bandwidth > 0 {
+			at += int64(len(p.data)+header) * int64(time.Second) / bandwidth
 			l.free[side] = at
 		}
 		p.left = at
-		at += int64(l.Latency) + w.jitter(l.Jitter)
+		at += l.delay()
 	}
-	d.last = max(d.last, at, s.plan.stalledUntil(s))
+	d.last = max(d.last, at, s.fate().stalled)
 	w.at(d.last, &p)
 }
 
@@ -262,8 +403,8 @@ func (p *packet) happen(w *World) {
 	if h := p.from.p; h != h.up && p.sent <= h.off && h.off < p.left {
 		return // the machine went off before it was sent
 	}
-	if l := p.from.plan.way; l.cut() || len(d.held) > 0 {
-		d.hold(w, *p, l)
+	if l := p.from.plan.way; len(d.held) > 0 || l.loses(l.side(p.from.p.Host)) {
+		d.hold(*p, l)
 		return
 	}
 	w.arrive(p)
@@ -272,15 +413,11 @@ func (p *packet) happen(w *World) {
 func (p *packet) stopped() bool { return false }
 
 // hold keeps a packet for the end of the partition. It is sent again and again, until the sender loses patience.
-func (d *direction) hold(w *World, p packet, l *link) {
+func (d *direction) hold(p packet, l *link) {
 	d.held = append(d.held, p)
-	if !slices.Contains(l.held, d) {
-		l.held = append(l.held, d)
-	}
-	if p.kind == data && d.since == 0 {
-		since := w.now
-		d.since = since
-		d.from.giveUpLater(func() bool { return d.since == since })
+	d.waitToArrive(l)
+	if p.kind == data {
+		d.losePatience()
 	}
 }
 
@@ -300,11 +437,9 @@ func (d *direction) happen(w *World) {
 	held := d.held
 	for i := range held {
 		p := &held[i]
-		if l := p.from.plan.way; l.cut() {
+		if l := p.from.plan.way; l.loses(l.side(p.from.p.Host)) {
 			d.held = held[i:]
-			if !slices.Contains(l.held, d) {
-				l.held = append(l.held, d)
-			}
+			d.waitToArrive(l)
 			return
 		}
 		d.held = held[i+1:]
@@ -313,4 +448,15 @@ func (d *direction) happen(w *World) {
 		}
 	}
 	d.held, d.since = nil, 0
+	if d.heard > 0 {
+		d.losePatience()
+	}
+}
+
+// waitToArrive has what is held arrive when there is a way again.
+func (d *direction) waitToArrive(l *link) {
+	side := l.side(d.from.p.Host)
+	if !slices.Contains(l.held[side], d) {
+		l.held[side] = append(l.held[side], d)
+	}
 }

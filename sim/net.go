@@ -65,8 +65,10 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 	p.w.conns[base]++
 	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
 	s.plan = p.w.newPlan(s.name, p.w.link(p.Host, far))
+	s.plan.begin(s, far)
 	p.w.log.opened(s, far.name)
 	p.keep(s)
+	p.w.ask(s.plan)
 	s.knock(far, time.Second)
 	p.w.After(connectTimeout, func() {
 		if s.state == connecting {
@@ -98,25 +100,25 @@ func (s *socket) knock(far *Host, again time.Duration) {
 		return
 	}
 	w, l := s.w, s.plan.way
-	if s.unanswered() && !s.plan.loses() && !l.cut() {
-		w.at(max(w.now, l.free[l.side(s.p.Host)])+int64(l.Latency)+w.jitter(l.Jitter), &call{fn: func() { s.knocked(far) }})
+	if s.unanswered() && !s.plan.loses() && !l.loses(l.side(s.p.Host)) {
+		w.at(max(w.now, l.free[l.side(s.p.Host)])+l.delay(), &call{fn: func() { s.knocked(far) }})
 	}
 	w.After(again, func() { s.knock(far, 2*again) })
 }
 
 // knocked is the arrival of a first packet.
 func (s *socket) knocked(far *Host) {
-	if !s.unanswered() || s.plan.way.cut() || far.dark || far.faults.silent {
+	w, l := s.w, s.plan.way
+	forth := l.side(s.p.Host)
+	if !s.unanswered() || l.loses(forth) || far.dark || far.faults.silent {
 		return
 	}
-	w := s.w
 	at := w.now
 	back := func(fn func()) {
-		l := s.plan.way
-		w.at(w.now+int64(l.Latency)+w.jitter(l.Jitter), &call{fn: fn})
+		w.at(w.now+l.delay(), &call{fn: fn})
 	}
 	refuse := func() {
-		if s.state == connecting && !s.dead && !s.plan.way.cut() {
+		if s.state == connecting && !s.dead && !l.loses(1-forth) {
 			w.log.arrived(s, "refused", far.name, at, 0)
 			s.fail(syscall.ECONNREFUSED)
 		}
@@ -136,7 +138,7 @@ func (s *socket) knocked(far *Host) {
 	c.name, c.plan, c.peer, c.accepted = s.name, s.plan, s, true
 	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
 	c.keepAlive = ln.keepAlive // as other options are, it is inherited
-	s.peer = c
+	s.peer, s.plan.ends[1] = c, c
 	c.p.keep(c)
 	ln.pending = append(ln.pending, c)
 	ln.changed()
@@ -158,7 +160,7 @@ func (s *socket) sendAgain(peer *socket, again time.Duration) {
 			again = min(2*again, maxAgain)
 			s.w.After(again, ask)
 		default:
-			s.w.After(2*s.plan.way.Latency, func() { s.fail(econnreset) })
+			s.w.After(2*s.plan.way.latency(), func() { s.fail(econnreset) })
 		}
 	}
 	s.w.After(again, ask)
@@ -170,21 +172,22 @@ const maxAgain = 2 * time.Minute
 // arrive is what a packet does where it arrives.
 func (w *World) arrive(p *packet) {
 	from, to := p.from, p.to
-	if p.kind == data {
-		from.out.flying = max(0, from.out.flying-len(p.data))
-	}
-	switch {
-	case to.state == gone && to.p.dark:
+	if to.state == gone && to.p.dark {
 		// Nobody is there. What was sent is sent again, in vain.
 		if (p.kind == data || p.kind == fin) && !from.dead {
-			from.out.flying += len(p.data)
 			from.sendAgain(to, time.Second)
 			from.giveUpLater(func() bool { return true })
 		}
 		return
+	}
+	to.heard = w.now
+	if p.kind == data {
+		from.out.arrived(len(p.data))
+	}
+	switch {
 	case to.state == gone && p.kind != rst: // a machine that knows nothing of the connection
 		sent := w.now
-		w.at(sent+int64(from.plan.way.Latency), &call{fn: func() {
+		w.at(sent+int64(from.plan.way.latency()), &call{fn: func() {
 			if !from.dead {
 				w.log.arrived(from, rst.String(), to.p.name, sent, 0)
 				from.fail(econnreset)
@@ -254,14 +257,17 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	p.w.conns[base]++
 	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
 	c.name = s.name
-	s.plan = &plan{w: p.w, way: p.w.link(p.Host, p.Host)}
+	s.plan = &plan{w: p.w, name: s.name, way: p.w.link(p.Host, p.Host)}
+	s.plan.begin(s, p.Host)
 	c.plan, c.accepted = s.plan, true
+	s.plan.ends[1] = c
 	s.peer, c.peer = c, s
 	s.far, c.path = a.Name, a.Name
 	p.keep(s)
 	p.keep(c)
 	ln.pending = append(ln.pending, c)
 	p.w.log.opened(s, p.name)
+	p.w.ask(s.plan)
 	ln.changed()
 	return s.fd, nil
 }

@@ -42,6 +42,7 @@ type socket struct {
 	out       direction
 	keepAlive time.Duration
 	asked     int   // how often for a keepalive
+	heard     int64 // when anything has come from the peer
 	plan      *plan // what is to go wrong, the same for both ends
 	accepted  bool  // it is the end that has listened
 
@@ -238,7 +239,7 @@ func (s *socket) recv(p []byte) (int, error) {
 	case s.state == listening:
 		return 0, syscall.ENOTCONN
 	case s.in.len() > 0:
-		n := s.w.cut(min(len(p), s.in.len()))
+		n := s.w.share(&s.plan.fates[1-s.side()].reads, min(len(p), s.in.len()))
 		copy(p, s.in.take(n))
 		if s.peer != nil {
 			s.peer.pump() // there is room for more
@@ -269,7 +270,7 @@ func (s *socket) send(p []byte) (int, error) {
 	}
 	n := min(len(p), room)
 	if n > 0 {
-		n = s.w.cut(n)
+		n = s.w.share(&s.fate().writes, n)
 		s.out.queue.add(p[:n])
 		s.pump()
 	}
@@ -384,6 +385,10 @@ func (s *socket) probeAgain(era, asked, left int) {
 		return
 	}
 	l, peer := s.plan.way, s.peer
+	if idle := time.Duration(s.w.now - s.heard); left == probes && idle < s.keepAlive { // it is cut off in the other direction alone
+		s.w.After(s.keepAlive-idle, func() { s.probeAgain(era, asked, left) })
+		return
+	}
 	switch {
 	case l.cut() && l.era == era || peer.state == gone && peer.p.dark:
 		if left == 0 {

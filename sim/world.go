@@ -57,19 +57,20 @@ type World struct {
 	steps   int // at this instant
 	count   uint64
 
-	hosts  []*Host
-	byName map[string]*Host
-	links  map[pair]*link
-	parted [][]*Host // partitions
-	nextIP uint32
-	peers  int
-	conns  map[string]int  // how many of that name there have been
-	only   map[string]bool // faults that may happen; nil: all
-	fired  []string        // faults that have happened
-	noted  map[string]bool // those of them that happen again and again
-	errs   []error         // of Errorf
-	broken error           // what ends the run
-	failed bool
+	hosts   []*Host
+	byName  map[string]*Host
+	links   map[pair]*link
+	parted  [][]*Host // partitions
+	nextIP  uint32
+	peers   int
+	conns   map[string]int      // how many of that name there have been
+	only    map[string]bool     // faults that may happen; nil: all
+	fired   []string            // faults that have happened
+	noted   map[string]bool     // those of them that happen again and again
+	errs    []error             // of Errorf
+	scripts []func(*Connection) // of OnConnect
+	broken  error               // what ends the run
+	failed  bool
 
 	beat   atomic.Uint64           // counts steps, for guard
 	acting atomic.Pointer[routine] // what runs, for guard
