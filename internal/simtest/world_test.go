@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"os"
 	"strings"
@@ -51,6 +52,9 @@ func everywhere(t *testing.T, n int, fn func(w *sim.World, c climate)) {
 	t.Parallel()
 	for _, c := range climates {
 		t.Run(c.name, func(t *testing.T) {
+			if span := flag.Lookup("rondo.for"); span != nil && span.Value.String() != span.DefValue {
+				t.Parallel() // all searches go on for that time side by side, and take turns
+			}
 			cfg := sim.Config{Faults: c.faults, Link: sim.Link{Latency: 500 * time.Microsecond, Jitter: time.Millisecond}}
 			sim.Search(t, seeds(n), cfg, func(w *sim.World) { fn(w, c) })
 		})
