@@ -1,10 +1,7 @@
 package sim
 
 import (
-	"fmt"
 	"runtime"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -12,6 +9,10 @@ import (
 // Search runs a program with seeds 1 to n, or from cfg.Seed on, until one fails: see [Run], but that fn must say so by World.Errorf and the like, and must be as
 // good the second time as the first. Then it looks for few faults with which that seed still fails, and the test fails with the
 // command line that repeats just that.
+//
+// It still fails if one of its errors is like the first one of before: if their first lines differ only in numbers and durations. An error of another kind that
+// comes up with fewer faults is told beside, with a command line of its own. Should the same faults not give such an error when they are tried a
+// second time, then fn is not as good as the first time: Search says so, and takes any error for the same.
 //
 // Of the flags, -rondo.from says with which seed to begin; -rondo.seeds, how many seeds to try in place of n, or -rondo.for, for how
 // long, in real time; and -rondo.seed is the only one to try.
@@ -56,11 +57,11 @@ func (o *runFlags) search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 			o.keepFirst(t, w)
 			return
 		}
-		few, runs, err := shrink(cfg, w.Faults(), err, fn)
-		t.Errorf("%v\n\nsim: seed %d fails, after %d that did not. Of its %d faults these are enough (%d more runs):\n%sto repeat it: %s",
-			err, cfg.Seed, tried, len(w.Faults()), runs, indent(few), command(t.Name(), cfg.Seed, few))
+		s := shrink(cfg, w, fn)
+		t.Errorf("seed %d: %v\n\nsim: seed %d fails, after %d that did not. Of its %d faults these are enough (%d more runs):\n%sto repeat it: %s%s",
+			cfg.Seed, s.err, cfg.Seed, tried, len(w.Faults()), s.runs, indent(s.few), command(t.Name(), cfg.Seed, s.few), s.remarks(t.Name()))
 		if o.log != "" {
-			cfg.Only, cfg.Log = few, true
+			cfg.Only, cfg.Log = s.few, true
 			again := newWorld(cfg)
 			_ = again.run(fn)
 			again.keepLog(t, o.log)
@@ -131,9 +132,7 @@ func (o *runFlags) try(t testing.TB, cfg Config, fn func(w *World)) (w *World, e
 	}()
 	err = w.run(fn)
 	returned = true
-	if err != nil {
-		err = fmt.Errorf("seed %d: %w", w.seed, err)
-	} else if t.Failed() && !failed {
+	if err == nil && t.Failed() && !failed {
 		err = errFailed
 	}
 	return w, err
@@ -149,60 +148,4 @@ func (o *runFlags) keepFirst(t testing.TB, w *World) {
 	default:
 		w.keepLog(t, o.log)
 	}
-}
-
-// shrinkRuns is how often a program is run to find fewer faults.
-const shrinkRuns = 300
-
-// shrink takes faults away as long as the program fails without them: first half of them, then a quarter, and so on (delta debugging, Zeller and Hildebrandt 2002).
-func shrink(cfg Config, faults []string, err error, fn func(w *World)) (few []string, runs int, failure error) {
-	fails := func(only []string) bool {
-		if runs >= shrinkRuns {
-			return false
-		}
-		runs++
-		cfg.Only = only
-		if cfg.Only == nil {
-			cfg.Only = []string{}
-		}
-		w := newWorld(cfg)
-		e := w.run(fn)
-		if e == nil {
-			return false
-		}
-		err = e
-		few = slices.DeleteFunc(slices.Clone(only), func(id string) bool { return !slices.Contains(w.fired, id) }) // some do not come to it
-		return true
-	}
-	few = slices.Clone(faults)
-	if fails(nil) {
-		return few, runs, err
-	}
-	for parts := 2; len(few) > 0; {
-		size := (len(few) + parts - 1) / parts
-		found := false
-		for at := 0; at < len(few); at += size {
-			rest := slices.Delete(slices.Clone(few), at, min(at+size, len(few)))
-			if fails(rest) {
-				found = true
-				break
-			}
-		}
-		switch {
-		case found:
-			parts = max(parts-1, 2)
-		case size <= 1 || runs >= shrinkRuns:
-			return few, runs, err
-		default:
-			parts = min(2*parts, len(few))
-		}
-	}
-	return few, runs, err
-}
-
-func indent(faults []string) string {
-	if len(faults) == 0 {
-		return "  none\n"
-	}
-	return "  " + strings.Join(faults, "\n  ") + "\n"
 }
