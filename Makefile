@@ -35,6 +35,8 @@ ifeq ($(SEEDS),)
 FOR       ?= 5m
 endif
 FROM      ?=
+# Which bugs make mutants plants; none named, all.
+MUTANTS   ?=
 
 BUILDS := $(addprefix build-,$(PLATFORMS))
 RUNS   := $(addprefix test-,$(POLLERS))
@@ -118,6 +120,11 @@ soak: ## every simulation with new seeds, for FOR=5m in all, or with SEEDS=numbe
 	set -o pipefail; \
 	go test -v -count=1 -timeout=0 $(if $(FOR),-parallel=1000) -run='$(SOAK)' $(TESTFLAGS) ./internal/simtest \
 		-rondo.from=$$from $(if $(FOR),-rondo.for=$(FOR)) $(if $(SEEDS),-rondo.seeds=$(SEEDS)) | grep --line-buffered -Ev '^=== (RUN|PAUSE|CONT)'
+
+# The script has a number of seeds of its own, and takes some minutes.
+.PHONY: mutants
+mutants: ## do the simulations find bugs? Plants some, one at a time (MUTANTS="name ..." SEEDS=1000)
+	@$(if $(SEEDS),SEEDS=$(SEEDS)) internal/simtest/mutants.sh $(MUTANTS)
 
 # The run before this one is kept, and the two are compared.
 .PHONY: bench
