@@ -84,13 +84,13 @@ func (s *shrinking) fails(only []string) bool {
 		return false
 	}
 	s.runs++
-	s.cfg.Only = append([]string{}, only...)
+	s.cfg.Only = append([]string{}, only...) // not nil, which would be all
 	w := newWorld(s.cfg)
 	err := w.run(s.fn)
 	if err == nil {
 		return false
 	}
-	fired := slices.DeleteFunc(slices.Clone(only), func(id string) bool { return !slices.Contains(w.fired, id) }) // some do not come to it
+	fired := slices.DeleteFunc(slices.Clone(s.cfg.Only), func(id string) bool { return !slices.Contains(w.fired, id) }) // some do not come to it
 	all := w.failures()
 	if s.kind != "" && !slices.ContainsFunc(all, func(err error) bool { return kindOf(err) == s.kind }) {
 		kind := kindOf(all[0])

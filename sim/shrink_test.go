@@ -108,3 +108,15 @@ func TestShrinkOfWhatIsNotTheSame(t *testing.T) {
 		})
 	}
 }
+
+// A failure that takes no fault at all is repeated without any.
+func TestShrinkToNone(t *testing.T) {
+	n := &noted{TB: t}
+	new(runFlags).search(n, 1, Config{Faults: twoCauses}, func(w *World) {
+		w.Errorf("whatever happens")
+		twoBugs(w)
+	})
+	if said := fmt.Sprint(n.failures); !strings.Contains(said, "enough (2 more runs):\n  none\n") || !strings.Contains(said, "-rondo.seed=1 -rondo.faults=none") {
+		t.Errorf("it says %s", said)
+	}
+}
