@@ -28,8 +28,15 @@ RACE      ?= -race
 FUZZTIME  ?= 10s
 BENCH     ?= .
 COUNT     ?= 6
-SEEDS     ?= 10000
 SOAK      ?= .
+# A soak goes on FOR so long, or through so many SEEDS of each simulation, beginning FROM a seed that the clock gives.
+SEEDS     ?=
+ifeq ($(SEEDS),)
+FOR       ?= 5m
+endif
+FROM      ?=
+# Which bugs make mutants plants; none named, all.
+MUTANTS   ?=
 
 BUILDS := $(addprefix build-,$(PLATFORMS))
 RUNS   := $(addprefix test-,$(POLLERS))
@@ -104,10 +111,20 @@ $(RUNS): test-%:
 	$(call step,go test with the $* poller)
 	@RONDO_POLLER=$* go test $(RACE) -shuffle=on $(TESTFLAGS) ./...
 
-# A simulated world that does not go on is a matter of seconds, a search is not: hence no time limit.
+# A simulated world that does not go on is a matter of seconds, a search is not: hence no time limit. With FOR every search goes on for all of that time,
+# side by side with the others, of which as many run as there are processors: hence -parallel. Two soaks that begin a second apart have a hundred thousand seeds between them.
 .PHONY: soak
-soak: ## every simulation with SEEDS=10000 seeds
-	@go test -timeout=0 -run='$(SOAK)' $(TESTFLAGS) ./internal/simtest -rondo.seeds=$(SEEDS)
+soak: ## every simulation with new seeds, for FOR=5m in all, or with SEEDS=number each (FROM=seed SOAK=regexp)
+	@from=$(FROM); from=$${from:-$$(date +%s)00000}; \
+	printf '== simulations %s, from seed %s on; FROM=%s begins there again\n' '$(if $(FOR),for $(FOR),with $(SEEDS) seeds each)' $$from $$from; \
+	set -o pipefail; \
+	go test -v -count=1 -timeout=0 $(if $(FOR),-parallel=1000) -run='$(SOAK)' $(TESTFLAGS) ./internal/simtest \
+		-rondo.from=$$from $(if $(FOR),-rondo.for=$(FOR)) $(if $(SEEDS),-rondo.seeds=$(SEEDS)) | grep --line-buffered -Ev '^=== (RUN|PAUSE|CONT)'
+
+# The script has a number of seeds of its own, and takes some minutes.
+.PHONY: mutants
+mutants: ## do the simulations find bugs? Plants some, one at a time (MUTANTS="name ..." SEEDS=1000)
+	@$(if $(SEEDS),SEEDS=$(SEEDS)) internal/simtest/mutants.sh $(MUTANTS)
 
 # The run before this one is kept, and the two are compared.
 .PHONY: bench

@@ -39,6 +39,7 @@ need openssl openssl have openssl
 need curl curl have curl
 need redis-server redis have redis-server
 need procps procps have ps
+need patch gpatch have patch
 
 [ ${#debian[@]} -gt 0 ] || exit 0
 

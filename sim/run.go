@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,23 +10,6 @@ import (
 	"testing"
 )
 
-// The flags of a test that imports this package. Other programs have their own.
-var (
-	seedFlag   = new(uint64)
-	seedsFlag  = new(int)
-	faultsFlag = new(string)
-	logFlag    = new(string)
-)
-
-func init() {
-	if testing.Testing() {
-		flag.Uint64Var(seedFlag, "rondo.seed", 0, "the `seed` of simulations: of sim.Run where Config.Seed is zero, and the only one that sim.Search tries")
-		flag.IntVar(seedsFlag, "rondo.seeds", 0, "how `many` seeds sim.Search tries, whatever the test asks for; zero leaves it to the test")
-		flag.StringVar(logFlag, "rondo.log", "", "where the log of a simulation that fails is written: a `file`, as a page if it ends in .html")
-		flag.StringVar(faultsFlag, "rondo.faults", "", "with -rondo.seed: the only `faults` that happen, with semicolons between them, or none")
-	}
-}
-
 // Run runs a program in a world of its own: fn makes hosts, starts what they do, waits for what must come, and checks it. When it returns,
 // engines that are still open are closed. The test fails if something panics or waits for ever, or as World.Errorf says, and tells how to repeat it.
 //
@@ -35,11 +17,15 @@ func init() {
 // if the name ends in .html, or a line for each event if it ends in .log.
 func Run(t testing.TB, cfg Config, fn func(w *World)) {
 	t.Helper()
-	if cfg.Seed == 0 {
-		cfg.Seed = *seedFlag
-		cfg.Only = chosenFaults(cfg.Only)
+	if err := given.check(); err != nil {
+		t.Error(err)
+		return
 	}
-	cfg.Log = cfg.Log || *logFlag != ""
+	if cfg.Seed == 0 {
+		cfg.Seed = given.seed
+		cfg.Only = given.only(cfg.Only)
+	}
+	cfg.Log = cfg.Log || given.log != ""
 	w := newWorld(cfg)
 	defer func() {
 		if t.Failed() {
@@ -52,7 +38,7 @@ func Run(t testing.TB, cfg Config, fn func(w *World)) {
 				t.Logf("sim: the faults that happened:\n%s", indent(w.fired))
 			}
 			t.Logf("sim: to repeat it: %s", command(t.Name(), w.seed, cfg.Only))
-			w.keepLog(t)
+			w.keepLog(t, given.log)
 		}
 	}()
 	if err := w.run(fn); err != nil {
@@ -60,16 +46,6 @@ func Run(t testing.TB, cfg Config, fn func(w *World)) {
 	} else if err := w.missed(); err != nil {
 		t.Error(err)
 	}
-}
-
-func chosenFaults(only []string) []string {
-	switch *faultsFlag {
-	case "":
-		return only
-	case "none":
-		return []string{}
-	}
-	return strings.Split(*faultsFlag, ";")
 }
 
 // missed is an error if faults that were asked for have not happened: the run says little then.
@@ -86,28 +62,37 @@ func (w *World) missed() error {
 	return fmt.Errorf("sim: of the faults asked for these did not happen, since there are none of that name or the program has changed: %s", strings.Join(missed, "; "))
 }
 
-// keepLog writes the log of a run that has failed to where -rondo.log says.
-func (w *World) keepLog(t testing.TB) {
-	if *logFlag == "" {
+// keepLog writes the log of a run that has failed to a file, if one is named, and says where that is: go test runs tests in the folder of their package.
+func (w *World) keepLog(t testing.TB, name string) {
+	t.Helper()
+	if name == "" {
 		return
 	}
-	f, err := os.Create(*logFlag)
+	name, err := filepath.Abs(name)
 	if err == nil {
-		switch filepath.Ext(*logFlag) {
-		case ".html":
-			err = w.log.WriteHTML(f)
-		case ".log":
-			_, err = w.log.WriteTo(f)
-		default:
-			err = w.log.Draw(f)
-		}
-		err = errors.Join(err, f.Close())
+		err = w.writeLog(name)
 	}
 	if err != nil {
 		t.Logf("sim: the log could not be written: %v", err)
 	} else {
-		t.Logf("sim: its log is in %s", *logFlag)
+		t.Logf("sim: its log is in %s", name)
 	}
+}
+
+func (w *World) writeLog(name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	switch filepath.Ext(name) {
+	case ".html":
+		err = w.log.WriteHTML(f)
+	case ".log":
+		_, err = w.log.WriteTo(f)
+	default:
+		err = w.log.Draw(f)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Simulate is Run for programs that are no tests. The error is what went wrong, and begins with the seed; or that a fault of Config.Only did

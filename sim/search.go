@@ -1,59 +1,125 @@
 package sim
 
 import (
-	"fmt"
-	"regexp"
-	"slices"
-	"strings"
+	"runtime"
 	"testing"
+	"time"
 )
 
 // Search runs a program with seeds 1 to n, or from cfg.Seed on, until one fails: see [Run], but that fn must say so by World.Errorf and the like, and must be as
 // good the second time as the first. Then it looks for few faults with which that seed still fails, and the test fails with the
 // command line that repeats just that.
 //
-// The flag -rondo.seeds says how many seeds to try in place of n, and -rondo.seed to try only one.
+// It still fails if one of its errors is like the first one of before: if their first lines differ only in numbers and durations. An error of another kind that
+// comes up with fewer faults is told beside, with a command line of its own. Should the same faults not give such an error when they are tried a
+// second time, then fn is not as good as the first time: Search says so, and takes any error for the same.
+//
+// Of the flags, -rondo.from says with which seed to begin; -rondo.seeds, how many seeds to try in place of n, or -rondo.for, for how
+// long, in real time; and -rondo.seed is the only one to try.
 func Search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 	t.Helper()
-	first := max(cfg.Seed, 1)
-	if *seedsFlag > 0 {
-		n = *seedsFlag
+	given.search(t, n, cfg, fn)
+}
+
+func (o *runFlags) search(t testing.TB, n int, cfg Config, fn func(w *World)) {
+	t.Helper()
+	p, err := o.extent(cfg.Seed, n, timeLeft(t))
+	if err != nil {
+		t.Error(err)
+		return
 	}
-	if *seedFlag > 0 {
-		first, n = *seedFlag, 1
-		if cfg.Only = chosenFaults(cfg.Only); cfg.Only != nil {
-			cfg.Seed = first
-			if _, err := Simulate(cfg, fn); err != nil {
-				t.Error(err)
-			}
+	if o.seed > 0 {
+		cfg.Log = cfg.Log || o.log != ""
+		if cfg.Only = o.only(cfg.Only); cfg.Only != nil {
+			cfg.Seed = o.seed
+			o.repeat(t, cfg, fn)
 			return
 		}
 	}
-	for seed := first; seed < first+uint64(n); seed++ {
-		cfg.Seed = seed
-		w, err := searchOne(t, cfg, fn)
+	var turn turn
+	defer turn.end()
+	began := time.Now() //nolint:forbidigo // how long to search is a matter of real time
+	tried := uint64(0)
+	for ; tried < p.n; tried++ {
+		if p.span > 0 {
+			turn.wait()
+			if tried > 0 && time.Since(began) >= p.span { //nolint:forbidigo // as above
+				break
+			}
+		}
+		cfg.Seed = p.first + tried
+		w, err := o.try(t, cfg, fn)
 		if err == nil {
 			continue
 		}
 		if t.Failed() { // not by World.Errorf: it cannot be undone, so it is not tried again either
-			t.Logf("sim: seed %d fails; to repeat it: %s", seed, command(t.Name(), seed, w.fired))
+			t.Logf("sim: seed %d fails; to repeat it: %s", cfg.Seed, command(t.Name(), cfg.Seed, w.fired))
+			o.keepFirst(t, w)
 			return
 		}
-		few, runs, err := shrink(cfg, w.Faults(), err, fn)
-		t.Errorf("%v\n\nsim: seed %d fails, after %d that did not. Of its %d faults these are enough (%d more runs):\n%sto repeat it: %s",
-			err, seed, seed-first, len(w.Faults()), runs, indent(few), command(t.Name(), seed, few))
-		if *logFlag != "" {
-			cfg.Only, cfg.Log = few, true
+		s := shrink(cfg, w, fn)
+		t.Errorf("seed %d: %v\n\nsim: seed %d fails, after %d that did not. Of its %d faults these are enough (%d more runs):\n%sto repeat it: %s%s",
+			cfg.Seed, s.err, cfg.Seed, tried, len(w.Faults()), s.runs, indent(s.few), command(t.Name(), cfg.Seed, s.few), s.remarks(t.Name()))
+		if o.log != "" {
+			cfg.Only, cfg.Log = s.few, true
 			again := newWorld(cfg)
 			_ = again.run(fn)
-			again.keepLog(t)
+			again.keepLog(t, o.log)
 		}
 		return
 	}
+	if p.span > 0 {
+		t.Logf("sim: none of %d seeds from %d on fails", tried, p.first)
+	}
 }
 
-// searchOne tries one seed. A test that fails by itself in the midst of it, and perhaps ends its goroutine, is told which it was.
-func searchOne(t testing.TB, cfg Config, fn func(w *World)) (w *World, err error) {
+// turn is that of a search that has so much time. There may be many more of these than processors, since tests run in parallel; and worlds that run at once
+// wait for Go's scheduler at every goroutine that they start or end: twenty worlds on two processors did a tenth of what they do one after the other.
+type turn struct {
+	since time.Time // zero: it is another's
+}
+
+const turnTime = 100 * time.Millisecond
+
+var turns = make(chan struct{}, runtime.GOMAXPROCS(0))
+
+// wait returns when the search may go on.
+func (t *turn) wait() {
+	if !t.since.IsZero() && time.Since(t.since) < turnTime { //nolint:forbidigo // processor time is real
+		return
+	}
+	t.end()
+	turns <- struct{}{}  // those who wait go first come, first served
+	t.since = time.Now() //nolint:forbidigo // as above
+}
+
+func (t *turn) end() {
+	if !t.since.IsZero() {
+		<-turns
+		t.since = time.Time{}
+	}
+}
+
+// repeat runs what a search has found.
+func (o *runFlags) repeat(t testing.TB, cfg Config, fn func(w *World)) {
+	t.Helper()
+	w := newWorld(cfg)
+	defer func() { // also if the test's FailNow ends it
+		if t.Failed() {
+			w.keepLog(t, o.log)
+		}
+	}()
+	err := w.run(fn)
+	if err == nil {
+		err = w.missed()
+	}
+	if err != nil {
+		t.Errorf("seed %d: %v", w.seed, err)
+	}
+}
+
+// try tries one seed. A test that fails by itself in the midst of it, and perhaps ends its goroutine, is told which it was.
+func (o *runFlags) try(t testing.TB, cfg Config, fn func(w *World)) (w *World, err error) {
 	t.Helper()
 	failed := t.Failed()
 	w = newWorld(cfg)
@@ -61,86 +127,25 @@ func searchOne(t testing.TB, cfg Config, fn func(w *World)) (w *World, err error
 	defer func() {
 		if !returned {
 			t.Logf("sim: seed %d fails; to repeat it: %s", cfg.Seed, command(t.Name(), cfg.Seed, w.fired))
+			o.keepFirst(t, w)
 		}
 	}()
 	err = w.run(fn)
 	returned = true
-	if err != nil {
-		err = fmt.Errorf("seed %d: %w", w.seed, err)
-	} else if t.Failed() && !failed {
+	if err == nil && t.Failed() && !failed {
 		err = errFailed
 	}
 	return w, err
 }
 
-// shrinkRuns is how often a program is run to find fewer faults.
-const shrinkRuns = 300
-
-// shrink takes faults away as long as the program fails without them: first half of them, then a quarter, and so on (delta debugging, Zeller and Hildebrandt 2002).
-func shrink(cfg Config, faults []string, err error, fn func(w *World)) (few []string, runs int, failure error) {
-	fails := func(only []string) bool {
-		if runs >= shrinkRuns {
-			return false
-		}
-		runs++
-		cfg.Only = only
-		if cfg.Only == nil {
-			cfg.Only = []string{}
-		}
-		w := newWorld(cfg)
-		e := w.run(fn)
-		if e == nil {
-			return false
-		}
-		err = e
-		few = slices.DeleteFunc(slices.Clone(only), func(id string) bool { return !slices.Contains(w.fired, id) }) // some do not come to it
-		return true
-	}
-	few = slices.Clone(faults)
-	if fails(nil) {
-		return few, runs, err
-	}
-	for parts := 2; len(few) > 0; {
-		size := (len(few) + parts - 1) / parts
-		found := false
-		for at := 0; at < len(few); at += size {
-			rest := slices.Delete(slices.Clone(few), at, min(at+size, len(few)))
-			if fails(rest) {
-				found = true
-				break
-			}
-		}
-		switch {
-		case found:
-			parts = max(parts-1, 2)
-		case size <= 1 || runs >= shrinkRuns:
-			return few, runs, err
-		default:
-			parts = min(2*parts, len(few))
-		}
-	}
-	return few, runs, err
-}
-
-func indent(faults []string) string {
-	if len(faults) == 0 {
-		return "  none\n"
-	}
-	return "  " + strings.Join(faults, "\n  ") + "\n"
-}
-
-// command is a command line for a run: with those faults alone; nil is all that the seed has.
-func command(name string, seed uint64, faults []string) string {
-	parts := strings.Split(name, "/")
-	for i, p := range parts {
-		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
-	}
-	line := fmt.Sprintf("go test -run '%s' -rondo.seed=%d", strings.Join(parts, "/"), seed)
+// keepFirst keeps the log of a run that is not run again. Only if it was the one seed that was asked for, is there one.
+func (o *runFlags) keepFirst(t testing.TB, w *World) {
+	t.Helper()
 	switch {
-	case faults == nil:
-		return line
-	case len(faults) == 0:
-		return line + " -rondo.faults=none"
+	case o.log == "":
+	case o.seed == 0:
+		t.Logf("sim: no log was kept of it, since the test failed other than by World.Errorf: add -rondo.log to that line")
+	default:
+		w.keepLog(t, o.log)
 	}
-	return fmt.Sprintf("%s -rondo.faults='%s'", line, strings.Join(faults, ";"))
 }

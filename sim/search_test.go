@@ -53,7 +53,7 @@ func TestSearchFindsAndShrinks(t *testing.T) {
 	}
 	said := r.failures[0]
 	t.Log(said)
-	if !strings.Contains(said, "these are enough") || !strings.Contains(said, "go test -run '^TestOfAUser$' -rondo.seed=") {
+	if !strings.Contains(said, "these are enough") || !strings.Contains(said, " -run '^TestOfAUser$' -rondo.seed=") {
 		t.Errorf("the report: %s", said)
 	}
 	_, list, _ := strings.Cut(said, "-rondo.faults='")

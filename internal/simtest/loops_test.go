@@ -22,6 +22,7 @@ type alarmClock struct {
 type ring struct {
 	w      *sim.World
 	c      climate
+	life   life
 	loop   *rondo.Loop
 	clocks []*alarmClock
 	count  int
@@ -59,6 +60,7 @@ func (r *ring) stamp(a *alarmClock, d time.Duration) {
 const precision = 70 * time.Microsecond
 
 func (r *ring) fired(a *alarmClock) {
+	r.life.runs("a timer")
 	now := r.w.Elapsed()
 	switch {
 	case a.over:
@@ -81,8 +83,10 @@ func (r *ring) fired(a *alarmClock) {
 	} else {
 		r.count++
 		a.number, a.turn = r.count, r.loop.Turn()
-		for a.when <= now {
-			a.when += a.period
+		if a.when += a.period; a.when != now { // Every makes the very next call at once if it is due now; of later ones it leaves out that of now too
+			for a.when <= now {
+				a.when += a.period
+			}
 		}
 	}
 	r.act(a)
@@ -121,24 +125,23 @@ func (r *ring) act(own *alarmClock) {
 	}
 }
 
-// No timer fires early, late, out of order, after it was stopped, or twice, whatever becomes of the clock on the wall.
+// No timer fires early, late, out of order, after it was stopped or its process killed, or twice, whatever becomes of the clock on the wall.
 func TestTimers(t *testing.T) {
 	everywhere(t, 100, func(w *sim.World, c climate) {
-		h := w.Host("host")
-		if c.dark {
-			return // nothing of it survives
-		}
-		e := engine(h)
-		var rings []*ring
-		for _, l := range e.Loops() {
-			r := &ring{w: w, c: c, loop: l, left: 60}
-			rings = append(rings, r)
-			l.Post(func() {
-				for range 1 + w.Rand().IntN(20) {
-					r.set()
-				}
-			})
-		}
+		var e *rondo.Engine
+		var rings []*ring // of the process that lives
+		start(w, c, time.Minute, func(its *rondo.Engine, life life) {
+			e, rings = its, nil
+			for _, l := range e.Loops() {
+				r := &ring{w: w, c: c, life: life, loop: l, left: 60}
+				rings = append(rings, r)
+				l.Post(func() {
+					for range 1 + w.Rand().IntN(20) {
+						r.set()
+					}
+				})
+			}
+		})
 		w.Sleep(3 * time.Hour)
 		for _, r := range rings {
 			for _, a := range r.clocks {
@@ -151,56 +154,70 @@ func TestTimers(t *testing.T) {
 	})
 }
 
-// What a goroutine posts runs in its order, all of it, and soon; and on the one loop at a time.
+// What a goroutine posts runs in its order, all of it, and soon, on the one loop at a time; and nothing of it once the process was killed.
 func TestPosts(t *testing.T) {
 	everywhere(t, 100, func(w *sim.World, c climate) {
-		h := w.Host("host")
+		var e *rondo.Engine
+		var mail *letters // of the process that lives
+		start(w, c, 5*time.Second, func(its *rondo.Engine, life life) {
+			e = its
+			mail = &letters{w: w, c: c, life: life, loops: its.Loops(), left: 4}
+			for g := range mail.left {
+				life.host.Go(func() { mail.post(g) })
+			}
+		})
 		if c.dark {
-			return
+			w.Sleep(settled)
 		}
-		r := w.Rand()
-		e := engine(h)
-		left := 0
-		for g := range 4 {
-			left++
-			h.Go(func() {
-				defer func() { left-- }()
-				var next [2]int
-				var sent [2]int
-				for range r.IntN(100) {
-					i := r.IntN(2)
-					l := e.Loops()[i]
-					n := sent[i]
-					sent[i]++
-					began := w.Elapsed()
-					if !l.Post(func() {
-						if next[i] != n {
-							w.Errorf("goroutine %d: its post %d runs in place of %d", g, n, next[i])
-						}
-						if late := w.Elapsed() - began; late > slack(c) {
-							w.Errorf("a post waits for %v", late)
-						}
-						next[i] = n + 1
-						if r.IntN(4) == 0 {
-							l.After(upTo(w, time.Second), func() {})
-						}
-					}) {
-						w.Errorf("a post is refused")
-					}
-					if r.IntN(3) == 0 {
-						w.Sleep(upTo(w, time.Second))
-					}
-				}
-				w.Sleep(slack(c))
-				if next != sent {
-					w.Errorf("goroutine %d: %v posts have run of %v", g, next, sent)
-				}
-			})
-		}
-		w.Wait(func() bool { return left == 0 })
+		w.Wait(func() bool { return mail != nil && !mail.life.over() && mail.left == 0 })
 		end(w, e, c, time.Second)
 		if e.Loop().Post(func() {}) {
 			w.Errorf("a post after the end")
 		}
 	})
+}
+
+// letters are what goroutines of a process post.
+type letters struct {
+	w     *sim.World
+	c     climate
+	life  life
+	loops []*rondo.Loop
+	left  int // goroutines that have not come to their end; those that are killed never do
+}
+
+func (m *letters) post(g int) {
+	w, r := m.w, m.w.Rand()
+	var next, sent [2]int
+	for range r.IntN(100) {
+		i := r.IntN(2)
+		l := m.loops[i]
+		n := sent[i]
+		sent[i]++
+		began := w.Elapsed()
+		if !l.Post(func() {
+			m.life.runs("a post")
+			if next[i] != n {
+				w.Errorf("goroutine %d: its post %d runs in place of %d", g, n, next[i])
+			}
+			if late := w.Elapsed() - began; late > slack(m.c) {
+				w.Errorf("a post waits for %v", late)
+			}
+			next[i] = n + 1
+			if r.IntN(4) == 0 {
+				l.After(upTo(w, time.Second), func() { m.life.runs("a timer") })
+			}
+		}) {
+			w.Errorf("a post is refused")
+		}
+		if r.IntN(3) == 0 {
+			w.Sleep(upTo(w, time.Second))
+		}
+	}
+	w.Sleep(slack(m.c))
+	m.life.runs("a goroutine")
+	if next != sent {
+		w.Errorf("goroutine %d: %v posts have run of %v", g, next, sent)
+	}
+	m.left--
 }

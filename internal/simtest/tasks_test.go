@@ -23,6 +23,7 @@ var (
 // anyProgram is tasks that do anything there is to do, by chance, and share what can be shared.
 type anyProgram struct {
 	w       *sim.World
+	life    life
 	lock    task.Lock
 	holders int // of the lock
 	cond    *task.Condition
@@ -137,6 +138,7 @@ func (p *anyProgram) act(t *task.Task, depth int) (int, error) {
 }
 
 func (p *anyProgram) step(t *task.Task, depth int) (err error) {
+	p.life.runs("a task")
 	r := p.w.Rand().IntN
 	switch r(18) {
 	case 0:
@@ -214,54 +216,74 @@ func (p *anyProgram) group(t *task.Task, depth int) error {
 	})
 }
 
-// Whatever tasks do, and however it ends: each future is done, no function goes on, a lock has one holder, and no item is lost or given twice.
+// Whatever tasks do, and however it ends: each future is done, no function goes on, a lock has one holder, and no item is lost or given twice. Of a process that
+// is killed the futures never are, and its locks and items are gone; its functions have ended too.
 func TestTasks(t *testing.T) {
 	everywhere(t, 100, func(w *sim.World, c climate) {
-		h := w.Host("host")
-		if c.dark {
-			return
-		}
 		r := w.Rand()
-		e := engine(h)
-		l, other := e.Loops()[0], e.Loops()[1]
-		g := &goods{w: w, put: map[int]bool{}, got: map[int]bool{}, lost: map[int]bool{}}
-		g.qs = []*queue.Queue[int]{queue.New[int](l, 0), queue.New[int](l, 3), queue.NewLIFO[int](l, 2), queue.NewPriority(l, 4, func(a, b int) bool { return a < b })}
-		p := &anyProgram{w: w, sem: task.NewSemaphore(semaphoreCap), bar: task.NewBarrier(3), cond: task.NewCondition(nil), other: other, goods: g}
-		on(w, l, func() {
-			for range 20 {
-				f := task.Start(l, func(t *task.Task) (int, error) { return p.act(t, 0) })
-				f.Ignore()
-				p.all = append(p.all, f)
-			}
+		var e *rondo.Engine
+		var all []*anyProgram // one for each process
+		start(w, c, 20*tick, func(its *rondo.Engine, life life) {
+			e = its
+			p := newProgram(w, e, life)
+			all = append(all, p)
+			p.start(e.Loops()[0])
+			p.others(life.host, p.other)
 		})
-		p.others(h, other)
-		if r.IntN(2) == 0 { // the end comes in the midst of it
+		w.Wait(func() bool { return len(all) > 0 })
+		if !c.dark && r.IntN(2) == 0 { // the end comes in the midst of it
 			w.Sleep(upTo(w, 20*tick))
 		} else {
 			w.Sleep(5*time.Minute + slack(c))
-			on(w, l, func() {
-				if n := task.Len(l); n != 0 {
-					w.Errorf("%d tasks are left", n)
-				}
-				if p.lock.Locked() || p.cond.L.Locked() || p.bar.Waiting() != 0 {
-					w.Errorf("a lock is held, or a barrier waited for, by nobody")
-				}
-				g.count()
-			})
+			l := e.Loops()[0]
+			on(w, l, func() { all[len(all)-1].rest(l) })
 		}
 		end(w, e, c, upTo(w, 10*tick)*time.Duration(r.IntN(2)))
-		if p.alive != 0 {
-			w.Errorf("%d functions have not returned", p.alive)
+		for _, p := range all {
+			if p.alive != 0 {
+				w.Errorf("%d functions have not returned", p.alive)
+			}
 		}
 		pending := errors.New("pending")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(pending)
-		for _, f := range p.all {
+		for _, f := range all[len(all)-1].all {
 			if _, err := f.Wait(ctx); errors.Is(err, pending) {
 				w.Errorf("a future is pending at the end")
 			}
 		}
 	})
+}
+
+func newProgram(w *sim.World, e *rondo.Engine, life life) *anyProgram {
+	l := e.Loops()[0]
+	g := &goods{w: w, put: map[int]bool{}, got: map[int]bool{}, lost: map[int]bool{}}
+	g.qs = []*queue.Queue[int]{queue.New[int](l, 0), queue.New[int](l, 3), queue.NewLIFO[int](l, 2), queue.NewPriority(l, 4, func(a, b int) bool { return a < b })}
+	return &anyProgram{
+		w: w, life: life, sem: task.NewSemaphore(semaphoreCap), bar: task.NewBarrier(3), cond: task.NewCondition(nil), other: e.Loops()[1], goods: g,
+	}
+}
+
+// start starts the first tasks, and waits until it has.
+func (p *anyProgram) start(l *rondo.Loop) {
+	on(p.w, l, func() {
+		for range 20 {
+			f := task.Start(l, func(t *task.Task) (int, error) { return p.act(t, 0) })
+			f.Ignore()
+			p.all = append(p.all, f)
+		}
+	})
+}
+
+// rest is called on the loop when all tasks should be over.
+func (p *anyProgram) rest(l *rondo.Loop) {
+	if n := task.Len(l); n != 0 {
+		p.w.Errorf("%d tasks are left", n)
+	}
+	if p.lock.Locked() || p.cond.L.Locked() || p.bar.Waiting() != 0 {
+		p.w.Errorf("a lock is held, or a barrier waited for, by nobody")
+	}
+	p.goods.count()
 }
 
 // others use the queues from elsewhere: tasks of another loop, and goroutines.

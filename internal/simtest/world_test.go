@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"os"
 	"strings"
@@ -51,6 +52,9 @@ func everywhere(t *testing.T, n int, fn func(w *sim.World, c climate)) {
 	t.Parallel()
 	for _, c := range climates {
 		t.Run(c.name, func(t *testing.T) {
+			if span := flag.Lookup("rondo.for"); span != nil && span.Value.String() != span.DefValue {
+				t.Parallel() // all searches go on for that time side by side, and take turns
+			}
 			cfg := sim.Config{Faults: c.faults, Link: sim.Link{Latency: 500 * time.Microsecond, Jitter: time.Millisecond}}
 			sim.Search(t, seeds(n), cfg, func(w *sim.World) { fn(w, c) })
 		})
@@ -58,13 +62,16 @@ func everywhere(t *testing.T, n int, fn func(w *sim.World, c climate)) {
 }
 
 // alarm is an engine's log: what must not be reported there fails the run.
-type alarm struct{ w *sim.World }
+type alarm struct{ host *sim.Host }
 
 func (alarm) Enabled(context.Context, slog.Level) bool { return true }
 
 func (a alarm) Handle(_ context.Context, r slog.Record) error {
 	if r.Level < slog.LevelError || strings.Contains(r.Message, "nobody looked") {
 		return nil // which the garbage collector reports, at a time of its own
+	}
+	if !a.host.Up() {
+		return nil // deferred functions of a process that was killed, which would not have run
 	}
 	what := r.Message
 	r.Attrs(func(attr slog.Attr) bool {
@@ -74,7 +81,7 @@ func (a alarm) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	a.w.Errorf("the engine reports: %s", what)
+	a.host.World().Errorf("the engine reports: %s", what)
 	return nil
 }
 
@@ -84,12 +91,58 @@ func (a alarm) WithGroup(string) slog.Handler      { return a }
 // engine starts one with two loops.
 func engine(h *sim.Host) *rondo.Engine {
 	w := h.World()
-	e, err := h.New(rondo.Config{Loops: 2, Logger: slog.New(alarm{w}), CloseTimeout: 20 * time.Second, ReadBuffer: 4 << 10})
+	e, err := h.New(rondo.Config{Loops: 2, Logger: slog.New(alarm{h}), CloseTimeout: 20 * time.Second, ReadBuffer: 4 << 10})
 	if err != nil {
 		w.Fatalf("an engine: %v", err)
 	}
 	return e
 }
+
+// life is a process of a host, from its start until it ends or is killed.
+type life struct {
+	host   *sim.Host
+	number int
+	last   *int
+}
+
+func (l life) over() bool { return !l.host.Up() || l.number != *l.last }
+
+// runs is called by what only a process that lives can do.
+func (l life) runs(what string) {
+	if l.over() {
+		l.host.World().Errorf("%s of a process that was killed", what)
+	}
+}
+
+// start runs a program on a host. In the dark it is killed in its midst, within so much time, and again as chance has it during the first minute; and each
+// time it is started anew.
+func start(w *sim.World, c climate, within time.Duration, program func(e *rondo.Engine, l life)) {
+	h := w.Host("host")
+	lives := 0
+	h.Start(func(h *sim.Host) error {
+		lives++
+		program(engine(h), life{h, lives, &lives})
+		return nil
+	})
+	if !c.dark {
+		return
+	}
+	w.After(upTo(w, within), func() {
+		if w.Rand().IntN(2) == 0 {
+			h.Kill()
+		} else {
+			h.PowerOff()
+		}
+		w.After(upTo(w, time.Second), func() {
+			if !h.Up() {
+				h.Restart()
+			}
+		})
+	})
+}
+
+// settled is when nothing goes wrong any more, and who was killed has been started again.
+const settled = 2 * time.Minute
 
 // upTo is a time below d, most often a short one.
 func upTo(w *sim.World, d time.Duration) time.Duration {
