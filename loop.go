@@ -363,7 +363,7 @@ func (l *Loop) finish() {
 	l.exhaust(len(l.queue) - l.head + lastWork)
 	l.call(&l.hooks.end)
 	_ = l.poller.Shut()
-	close(l.over)
+	l.engine.close(l.over)
 	l.engine.loops.Done()
 }
 

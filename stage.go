@@ -67,7 +67,13 @@ func (e *Engine) Go(fn func()) { e.world.Go(fn) }
 
 // Block is called before a goroutine blocks, say in a select statement: in a simulation it returns once ready says true, which must not block, and is
 // not called again then. Outside of one it returns at once, and the goroutine blocks by itself.
-func (e *Engine) Block(ready func() bool) { e.world.Block(ready) }
+//
+// What it waits for may be said by on: contexts, the channels of Engine.Done, and whatever is given to Wake. Ready is then asked only when one of them
+// has ended or was woken, and else whenever nobody can go on, which costs something where a thousand goroutines wait.
+func (e *Engine) Block(ready func() bool, on ...any) { e.world.Block(ready, on...) }
+
+// Wake has those asked again whose Block was given on, which is compared as a key of a map is. Outside of a simulation it does nothing.
+func (e *Engine) Wake(on any) { e.world.Wake(on) }
 
 // AfterContext is context.AfterFunc: fn is called on a goroutine of its own when ctx has ended, unless stop is called before.
 func (e *Engine) AfterContext(ctx context.Context, fn func()) (stop func() bool) {

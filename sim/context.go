@@ -9,12 +9,13 @@ import (
 // WithTimeout is a context that ends when d of virtual time have passed, as context.WithTimeout's does after real time; or when its parent does, or cancel is
 // called. It says no deadline: those who ask for one would take it for real time.
 func (w *World) WithTimeout(parent context.Context, d time.Duration) (ctx context.Context, cancel context.CancelFunc) {
-	c := &timeoutContext{Context: parent, done: make(chan struct{})}
+	c := &timeoutContext{Context: parent, w: w, done: make(chan struct{})}
 	stop := w.After(d, func() { c.end(context.DeadlineExceeded) })
 	if parent.Err() != nil {
 		c.end(parent.Err())
 	} else if parent.Done() != nil {
-		w.watched = append(w.watched, &watch{ctx: parent, fn: func() { c.end(parent.Err()) }, outlived: func() bool { return c.Err() != nil }})
+		c.parent.fn = func() { c.end(parent.Err()) }
+		w.watch(parent, &c.parent)
 	}
 	return c, func() {
 		stop()
@@ -27,10 +28,12 @@ func (w *World) WithTimeout(parent context.Context, d time.Duration) (ctx contex
 type timeoutContext struct {
 	context.Context // the parent, for values
 
-	done chan struct{}
-	mu   sync.Mutex
-	err  error
-	told []*func()
+	w      *World
+	parent watch // its end
+	done   chan struct{}
+	mu     sync.Mutex
+	err    error
+	told   []*func()
 }
 
 // Deadline implements context.Context, as those below do.
@@ -80,6 +83,8 @@ func (c *timeoutContext) end(err error) {
 	c.told = nil
 	close(c.done)
 	c.mu.Unlock()
+	c.w.unwatch(&c.parent)
+	c.w.tell(c.done)
 	for _, fn := range told {
 		(*fn)()
 	}

@@ -167,6 +167,7 @@ func (h *Host) down(tell bool) {
 		s.vanish(!tell)
 	}
 	p.table, p.holes = nil, nil
+	h.w.leave(p)
 	// The goroutine that calls may be one of them.
 	h.w.at(h.w.now, &call{fn: func() {
 		for _, r := range h.w.routinesOf(p) {
@@ -285,7 +286,10 @@ func (p *hostWorld) Go(fn func()) { p.w.spawn(p, "a goroutine of host "+p.name, 
 func (p *hostWorld) TakesTurns() bool { return true }
 
 // Block implements world.World.
-func (p *hostWorld) Block(ready func() bool) { p.w.block(ready) }
+func (p *hostWorld) Block(ready func() bool, on ...any) { p.w.block(ready, on...) }
+
+// Wake implements world.World.
+func (p *hostWorld) Wake(on any) { p.w.wake(on) }
 
 // AfterFunc implements world.World.
 func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool) {
@@ -297,13 +301,9 @@ func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool)
 			return !before
 		}
 	}
-	c := &watch{ctx: ctx, host: p, fn: fn}
-	p.w.watched = append(p.w.watched, c)
-	return func() bool {
-		before := c.over
-		c.over = true
-		return !before
-	}
+	v := &watch{host: p, fn: fn}
+	p.w.watch(ctx, v)
+	return func() bool { return p.w.unwatch(v) }
 }
 
 // LookupNetIP implements world.World.
@@ -312,8 +312,11 @@ func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	delay, failure := p.lookupFaults(host)
 	if delay > 0 {
 		over := false
-		p.w.After(delay, func() { over = true })
-		p.w.block(func() bool { return over || ctx.Err() != nil })
+		p.w.After(delay, func() {
+			over = true
+			p.w.wake(&over)
+		})
+		p.w.block(func() bool { return over || ctx.Err() != nil }, &over, ctx)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -18,8 +18,14 @@ type routine struct {
 	stop      func()
 	yield     func(struct{}) bool
 	goroutine uint64
-	until     func() bool // what it waits for; nil: to be resumed
 	over      bool
+
+	until func() bool // what it waits for; nil: to be resumed
+	spots []*spot     // where it is found when that may have come
+	watch []*watch    // likewise, by contexts
+	asked bool        // it is to be asked
+	turn  uint64      // among those that wait
+	since int64
 }
 
 // spawn starts one. It runs when its turn comes.
@@ -75,23 +81,6 @@ func (r *routine) pause() {
 	}
 }
 
-// block waits until ready says true.
-func (w *World) block(ready func() bool) {
-	r := w.current
-	if r == nil || r.goroutine != goid.Get() {
-		panic("sim: a goroutine waits that is not the world's, or a task does, for which the functions that wait are those of package task: start it with World.Go, Host.Go or Engine.Run")
-	}
-	for r.host != nil && r.host.gone {
-		r.pause() // until it is killed: to end here would end whoever has resumed it too
-	}
-	if ready() {
-		return
-	}
-	r.until = ready
-	w.blocked = append(w.blocked, r)
-	r.pause()
-}
-
 // kill ends a routine where it stands. Its deferred functions run.
 func (w *World) kill(r *routine) {
 	delete(w.all, r)
@@ -99,6 +88,7 @@ func (w *World) kill(r *routine) {
 		return
 	}
 	r.over = true
+	w.unpark(r)
 	before := w.current
 	w.current = r
 	done := make(chan struct{})

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,8 +47,7 @@ type World struct {
 	chance *rand.Rand // the program's
 
 	ready   []*routine // can go on now
-	blocked []*routine // can when their ready says so
-	watched []*watch   // contexts
+	waits   waits      // who cannot
 	current *routine   // nil: none; the world itself
 	main    *routine
 	all     map[*routine]struct{}
@@ -103,7 +101,7 @@ func newWorld(cfg Config) *World {
 	}
 	w := &World{
 		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
-		all: map[*routine]struct{}{},
+		all: map[*routine]struct{}{}, waits: newWaits(),
 	}
 	w.log = newLog(w, cfg.Log)
 	w.order, w.chance = w.random("order"), w.random("program")
@@ -155,8 +153,11 @@ func (c *call) happen(w *World) {
 // Sleep waits until d has passed. It is for what [Run] and [Host.Go] have started; tasks have task.Sleep.
 func (w *World) Sleep(d time.Duration) {
 	done := false
-	w.After(d, func() { done = true })
-	w.block(func() bool { return done })
+	w.After(d, func() {
+		done = true
+		w.wake(&done)
+	})
+	w.block(func() bool { return done }, &done)
 }
 
 // Wait waits until done says true, which is asked when nobody else can go on at this instant. For the rest it is Sleep.
@@ -274,53 +275,6 @@ func (w *World) circles() bool {
 // or is not, by chance.
 func (w *World) coincides() bool {
 	return len(w.events.heap) > 0 && w.events.heap[0].at <= w.now && w.order.IntN(2) == 0
-}
-
-// unblock lets those go on who wait for what has come; it reports whether there are any.
-func (w *World) unblock() bool {
-	found := false
-	kept := w.blocked[:0]
-	for _, r := range w.blocked {
-		if r.until() {
-			r.until = nil
-			w.ready = append(w.ready, r)
-			found = true
-		} else {
-			kept = append(kept, r)
-		}
-	}
-	clear(w.blocked[len(kept):])
-	w.blocked = kept
-	return w.checkContexts() || found
-}
-
-// watch is a context that somebody wants to hear the end of.
-type watch struct {
-	ctx  context.Context
-	host *hostWorld
-	fn   func()
-	over bool
-
-	outlived func() bool // reports whether nobody wants to hear it any more; may be nil
-}
-
-func (w *World) checkContexts() bool {
-	found := false
-	kept := w.watched[:0]
-	for _, c := range w.watched {
-		switch {
-		case c.over || c.outlived != nil && c.outlived():
-		case c.ctx.Err() != nil:
-			c.over = true
-			found = true
-			w.spawn(c.host, "what follows the end of a context", c.fn)
-		default:
-			kept = append(kept, c)
-		}
-	}
-	clear(w.watched[len(kept):])
-	w.watched = kept
-	return found
 }
 
 // fail ends the run.

@@ -23,8 +23,11 @@ type World interface {
 	// block in any other way.
 	TakesTurns() bool
 	// Block is called before a goroutine blocks. If they take turns it returns once ready says true, which must not block, and is not called
-	// again then. Else it returns at once.
-	Block(ready func() bool)
+	// again then. Else it returns at once. Ready is asked when one of on, contexts and what Wake is given, has ended or was woken; without any of
+	// them, whenever nobody can go on.
+	Block(ready func() bool, on ...any)
+	// Wake has the goroutines asked whose Block was given on. A channel is the same whichever its direction.
+	Wake(on any)
 	// AfterFunc is context.AfterFunc.
 	AfterFunc(ctx context.Context, fn func()) (stop func() bool)
 	// LookupNetIP and LookupPort are net.Resolver's.
@@ -51,7 +54,10 @@ func (System) Go(fn func()) { go fn() }
 func (System) TakesTurns() bool { return false }
 
 // Block implements World.
-func (System) Block(func() bool) {}
+func (System) Block(func() bool, ...any) {}
+
+// Wake implements World.
+func (System) Wake(any) {}
 
 // AfterFunc implements World.
 func (System) AfterFunc(ctx context.Context, fn func()) (stop func() bool) {
