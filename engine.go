@@ -167,7 +167,7 @@ func newEngine(config Config, w world.World) (*Engine, error) {
 	}
 	for _, l := range e.all {
 		e.loops.Add(1)
-		w.Go(l.run)
+		w.Go(world.Loop, l.run)
 	}
 	return e, nil
 }

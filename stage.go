@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // This file is for layers that live on loops as the engine does: package task is one. Programs rarely need it.
@@ -63,7 +65,7 @@ func (l *Loop) PostRunner(r Runner) bool { return l.add(&call{r}) }
 
 // Go runs fn on a goroutine of its own. Code over an engine that uses this and the next two in place of the go statement, of waiting for
 // channels and of context.AfterFunc works in a simulation as well (package sim), where goroutines take turns. Any goroutine may call them.
-func (e *Engine) Go(fn func()) { e.world.Go(fn) }
+func (e *Engine) Go(fn func()) { e.world.Go(world.Other, fn) }
 
 // Block is called before a goroutine blocks, say in a select statement: in a simulation it returns once ready says true, which must not block, and is
 // not called again then. Outside of one it returns at once, and the goroutine blocks by itself.

@@ -3,9 +3,7 @@ package sim
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -15,7 +13,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
-	"github.com/rondo-go/rondo/task"
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // Host is a machine with a name, an address and a process on it, which can be killed and started again.
@@ -280,7 +278,12 @@ func (p *hostWorld) Open() (poller.Poller, error) {
 }
 
 // Go implements world.World.
-func (p *hostWorld) Go(fn func()) { p.w.spawn(p, "a goroutine of host "+p.name, fn) }
+func (p *hostWorld) Go(kind world.Kind, fn func()) {
+	r := p.w.spawn(p, string(kind)+" of host "+p.name, fn)
+	if r.work = kind == world.Work && !r.over; r.work {
+		p.w.working++
+	}
+}
 
 // TakesTurns implements world.World.
 func (p *hostWorld) TakesTurns() bool { return true }
@@ -371,55 +374,4 @@ func (w *World) routinesOf(p *hostWorld) []*routine {
 	}
 	slices.SortFunc(rs, func(a, b *routine) int { return cmp.Compare(a.id, b.id) })
 	return rs
-}
-
-// describe says who waits for what.
-func (w *World) describe(b io.Writer) {
-	var rs []*routine
-	for r := range w.all {
-		rs = append(rs, r)
-	}
-	slices.SortFunc(rs, func(a, b *routine) int { return cmp.Compare(a.id, b.id) })
-	for _, r := range rs {
-		if r.until != nil {
-			fmt.Fprintf(b, "%s waits\n", r.what)
-		}
-	}
-	for _, h := range w.hosts {
-		if h.up == nil {
-			fmt.Fprintf(b, "host %s is down\n", h.name)
-			continue
-		}
-		for _, e := range h.up.engines {
-			w.describeTasks(b, h, e)
-		}
-	}
-	if last := w.log.tail(20); last != "" {
-		fmt.Fprintf(b, "the last events:\n%s", last)
-	}
-}
-
-// describeTasks lists an engine's tasks. The world goes on for that, at this instant.
-func (w *World) describeTasks(b io.Writer, h *Host, e *rondo.Engine) {
-	var tasks []task.Info
-	err := errors.New("its loops do not answer")
-	listed := false
-	w.spawn(h.up, "the list of tasks", func() {
-		tasks, err = task.List(e.Loop()).Wait(context.Background())
-		listed = true
-	})
-	for i := 0; i < 10_000 && !listed && (len(w.ready) > 0 || w.unblock()); i++ {
-		if len(w.ready) > 0 {
-			r := w.ready[len(w.ready)-1]
-			w.ready = w.ready[:len(w.ready)-1]
-			w.resume(r)
-		}
-	}
-	switch {
-	case err != nil && !errors.Is(err, rondo.ErrEngineClosed):
-		fmt.Fprintf(b, "the tasks of host %s: %v\n", h.name, err)
-	case len(tasks) > 0:
-		fmt.Fprintf(b, "the tasks of host %s:\n", h.name)
-		_ = task.WriteTree(b, tasks, e.Loop().Now())
-	}
 }

@@ -259,3 +259,49 @@ func BenchmarkConnections(b *testing.B) {
 		})
 	}
 }
+
+// A host that a script has killed stays down until the script starts it again, whatever faults there are.
+func TestScriptedKillStays(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		w, err := sim.Simulate(sim.Config{Seed: seed, Faults: sim.Faults{Kill: 10 * time.Second}}, func(w *sim.World) {
+			h := w.Host("server")
+			h.Start(echoServer)
+			h.Kill()
+			w.Sleep(time.Minute)
+			if h.Up() {
+				w.Errorf("it is up")
+			}
+		})
+		if err != nil {
+			t.Fatalf("%v; %q", err, w.Faults())
+		}
+	}
+}
+
+// To listen at a name asks the world's names, not the operating system's.
+func TestListenAtName(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		e := w.Host("server").Engine()
+		if _, err := e.Listen("tcp", "server:7", stream.Handle(echoHandler)); err != nil {
+			w.Errorf("%v", err)
+		}
+	})
+}
+
+// Two that close an engine at the same time both return, and the world goes on meanwhile.
+func TestCloseTwiceAtOnce(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		h := w.Host("a")
+		e := h.Engine()
+		closed := 0
+		for range 2 {
+			h.Go(func() {
+				if err := e.Close(); err != nil {
+					w.Errorf("Close: %v", err)
+				}
+				closed++
+			})
+		}
+		w.Wait(func() bool { return closed == 2 })
+	})
+}

@@ -19,6 +19,7 @@ type routine struct {
 	yield     func(struct{}) bool
 	goroutine uint64
 	over      bool
+	work      bool // blocking work of an engine's
 
 	until func() bool // what it waits for; nil: to be resumed
 	spots []*spot     // where it is found when that may have come
@@ -68,10 +69,19 @@ func (w *World) resume(r *routine) {
 	defer func() { // also when runtime.Goexit ends r, and with it the caller: a test's FailNow
 		w.current = before
 		if r.over {
-			delete(w.all, r)
+			w.gone(r)
 		}
 	}()
 	r.next()
+}
+
+// gone is the end of r for the world.
+func (w *World) gone(r *routine) {
+	delete(w.all, r)
+	if r.work {
+		r.work = false
+		w.working--
+	}
 }
 
 // pause gives the turn back. It is called by the routine itself.
@@ -83,7 +93,7 @@ func (r *routine) pause() {
 
 // kill ends a routine where it stands. Its deferred functions run.
 func (w *World) kill(r *routine) {
-	delete(w.all, r)
+	w.gone(r)
 	if r.over {
 		return
 	}

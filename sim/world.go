@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +51,7 @@ type World struct {
 	main    *routine
 	all     map[*routine]struct{}
 	lastID  uint64
+	working int // of all, those that do blocking work of an engine's
 	steps   int // at this instant
 	count   uint64
 
@@ -315,6 +315,11 @@ func (w *World) finish() {
 			w.fail(w.stuck("has ended, and an engine that it has left does not come to its end"))
 		}
 	}
+	for w.working > 0 && !w.failed { // the engine does not wait for it
+		if !w.step() {
+			w.fail(w.stuck("has ended, and so have its engines, but not a function that was given to Run, although its context has"))
+		}
+	}
 }
 
 // clear ends every goroutine that is left, also of a world that is broken.
@@ -335,14 +340,6 @@ func (w *World) clear() {
 			w.kill(r)
 		}
 	}
-}
-
-// stuck says what a program that does not go on waits for.
-func (w *World) stuck(what string) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "sim: the program %s, at %v of virtual time\n", what, w.Elapsed())
-	w.describe(&b)
-	return errors.New(strings.TrimRight(b.String(), "\n"))
 }
 
 // logger is a host's log, or that of no host: lines of the world's log.

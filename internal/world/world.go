@@ -18,7 +18,7 @@ type World interface {
 	// Open opens the poller of one more loop.
 	Open() (poller.Poller, error)
 	// Go runs fn on a goroutine of its own.
-	Go(fn func())
+	Go(kind Kind, fn func())
 	// TakesTurns reports whether the engine's goroutines run one at a time, each until it calls Block or has ended. Then none may
 	// block in any other way.
 	TakesTurns() bool
@@ -41,6 +41,16 @@ type World interface {
 	Gone() bool
 }
 
+// Kind says what an engine starts a goroutine for.
+type Kind string
+
+// The kinds of goroutines.
+const (
+	Loop  Kind = "a loop"
+	Work  Kind = "blocking work" // functions given to Run, and names that are looked up
+	Other Kind = "a goroutine"   // what the program has started, and what waits for another engine or a channel
+)
+
 // System is the world of the operating system. Its string is the poller's name, or empty for the best.
 type System string
 
@@ -48,7 +58,7 @@ type System string
 func (s System) Open() (poller.Poller, error) { return poller.Open(string(s)) }
 
 // Go implements World.
-func (System) Go(fn func()) { go fn() }
+func (System) Go(_ Kind, fn func()) { go fn() }
 
 // TakesTurns implements World.
 func (System) TakesTurns() bool { return false }
