@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -89,3 +91,29 @@ func (c *timeoutContext) end(err error) {
 		(*fn)()
 	}
 }
+
+// notTimed fails the run if ctx ends at a time that is real.
+func (w *World) notTimed(p *hostWorld, ctx context.Context) {
+	if t, ok := ctx.Deadline(); ok {
+		w.notReal(p, t, "a context", "make it with World.WithTimeout, or in a task with task.WithTimeout")
+	}
+}
+
+// notReal fails the run if t is real time, which does not pass in a world. What it means by now is years away.
+func (w *World) notReal(p *hostWorld, t time.Time, what, instead string) {
+	now := w.Now()
+	if p != nil {
+		now = now.Add(p.step)
+	}
+	if near(t, now) || !near(t, time.Now()) { //nolint:forbidigo // to be told from the world's
+		return
+	}
+	where := placeOf(string(debug.Stack()))
+	if where != "" {
+		where = " (it was given" + where + ")"
+	}
+	w.fail(fmt.Errorf("sim: %s has a deadline in real time, which does not pass in a world: %s%s", what, instead, where))
+}
+
+// near reports whether two times are those of one clock.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() < 365*24*time.Hour }

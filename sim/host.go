@@ -311,6 +311,7 @@ func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool)
 
 // LookupNetIP implements world.World.
 func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	p.w.notTimed(p, ctx)
 	missing := &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	delay, failure := p.lookupFaults(host)
 	if delay > 0 {
@@ -360,6 +361,9 @@ func (p *hostWorld) Notify(sig os.Signal, fn func()) (stop func()) {
 		p.signals = slices.DeleteFunc(p.signals, func(other *notification) bool { return other == n })
 	}
 }
+
+// Deadline implements world.World.
+func (p *hostWorld) Deadline(t time.Time) { p.w.notReal(p, t, "a connection", "take it from Loop.Now") }
 
 // Gone implements world.World.
 func (p *hostWorld) Gone() bool { return p.gone }

@@ -181,6 +181,11 @@ type watch struct {
 // watch begins v. A context that the world ends tells of it. Others, of package context, cannot be had to do so but by a goroutine, at a time of its own:
 // they are asked.
 func (w *World) watch(ctx context.Context, v *watch) {
+	host := v.host
+	if v.r != nil {
+		host = v.r.host
+	}
+	w.notTimed(host, ctx)
 	done := ctx.Done()
 	e := w.waits.endings[done]
 	if e == nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"time"
 
 	"github.com/rondo-go/rondo/internal/poller"
 )
@@ -36,6 +37,8 @@ type World interface {
 	// Notify calls fn for each signal that comes, some time after it has, and at least once for all those that have come
 	// before the call. Stop returns when fn is not being called any more and will not be.
 	Notify(sig os.Signal, fn func()) (stop func())
+	// Deadline is told of each deadline that a connection is given: a world that has a time of its own may object to one that is not.
+	Deadline(t time.Time)
 	// Gone reports whether the world has ended under the engine, as it does for a process that is killed: nothing more happens in it, and
 	// goroutines only give back what they hold.
 	Gone() bool
@@ -106,6 +109,9 @@ func (System) Notify(sig os.Signal, fn func()) (stop func()) {
 		listening.Wait()
 	}
 }
+
+// Deadline implements World.
+func (System) Deadline(time.Time) {}
 
 // Gone implements World.
 func (System) Gone() bool { return false }
