@@ -64,6 +64,7 @@ func (w *World) Hosts() []*Host { return slices.Clone(w.hosts) }
 
 func (h *Host) boot() {
 	h.boots++
+	h.faults.noFiles = 0 // it was the last process that had opened too many
 	h.up = &hostWorld{Host: h, port: firstPort, listeners: map[door][]*socket{}}
 }
 
@@ -127,6 +128,20 @@ func (h *Host) Start(program func(h *Host) error) {
 }
 
 const restartDelay = time.Second
+
+// After has fn called, as a goroutine of the host's process, once d has passed, unless stop is called before: see [World.After]. If the process has been
+// killed by then it is not, nor is it if there is none now.
+func (h *Host) After(d time.Duration, fn func()) (stop func()) {
+	p := h.up
+	if p == nil {
+		return func() {}
+	}
+	return h.w.After(d, func() {
+		if !p.gone {
+			h.w.spawn(p, "a function given to Host.After of host "+h.name, fn)
+		}
+	})
+}
 
 // Go runs fn as a goroutine of the host's process: see [World.Go]. On a host that is down it does nothing.
 func (h *Host) Go(fn func()) {
