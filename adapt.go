@@ -3,6 +3,8 @@ package rondo
 import (
 	"context"
 	"errors"
+
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // Chan is a channel on which what f comes to is sent once, or [ErrEngineClosed] if the engine closes before: for goroutines
@@ -41,7 +43,7 @@ func FromChan[T any](l *Loop, ch <-chan T) *Future[T] {
 		p.RejectOnLoop(reason)
 	})
 	e := l.engine
-	e.world.Go(func() {
+	e.world.Go(world.Other, func() {
 		var v T
 		var ok, received bool
 		e.world.Block(func() bool {

@@ -21,15 +21,17 @@ func (c *cond) wait() {
 	told := c.told
 	c.L.Unlock()
 	defer c.L.Lock() // also when Block does not return, since the goroutine is killed
-	w.Block(func() bool { return c.told != told })
+	w.Block(func() bool { return c.told != told }, c)
 }
 
 func (c *cond) signal() {
 	c.told++
 	c.Cond.Signal()
+	c.engine.world.Wake(c)
 }
 
 func (c *cond) broadcast() {
 	c.told++
 	c.Cond.Broadcast()
+	c.engine.world.Wake(c)
 }

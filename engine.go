@@ -167,7 +167,7 @@ func newEngine(config Config, w world.World) (*Engine, error) {
 	}
 	for _, l := range e.all {
 		e.loops.Add(1)
-		w.Go(l.run)
+		w.Go(world.Loop, l.run)
 	}
 	return e, nil
 }
@@ -215,7 +215,7 @@ func (e *Engine) place() *Loop {
 // release is the end of something that Shutdown waits for.
 func (e *Engine) release() {
 	if e.open.Add(-1) == 0 {
-		e.idleOnce.Do(func() { close(e.idle) })
+		e.idleOnce.Do(func() { e.close(e.idle) })
 	}
 }
 
@@ -242,7 +242,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		}
 		e.release()
 	})
-	e.block(e.idle, ctx.Done())
+	e.world.Block(func() bool { return closed(e.idle) || closed(ctx.Done()) }, e.idle, ctx)
 	var err error
 	select {
 	case <-e.idle:
@@ -281,15 +281,21 @@ func (e *Engine) stop() {
 			e.block(l.over)
 		}
 		e.loops.Wait()
-		close(e.done)
+		e.close(e.done)
 	}
 	e.block(e.done)
 	<-e.done
 }
 
-// block is called before a goroutine waits for one of several channels that are only ever closed; nil is none.
-func (e *Engine) block(until ...<-chan struct{}) {
-	e.world.Block(func() bool { return slices.ContainsFunc(until, closed) })
+// block is called before a goroutine waits for a channel that is only ever closed, by close.
+func (e *Engine) block(until chan struct{}) {
+	e.world.Block(func() bool { return closed(until) }, until)
+}
+
+// close closes a channel that block may wait for.
+func (e *Engine) close(ch chan struct{}) {
+	close(ch)
+	e.world.Wake(ch)
 }
 
 func closed(ch <-chan struct{}) bool {

@@ -3,6 +3,8 @@ package rondo
 import (
 	"context"
 	"sync"
+
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // executor runs blocking functions on goroutines of their own, a bounded number at a time.
@@ -41,7 +43,7 @@ func (e *Engine) submit(x *executor, fn func(ctx context.Context)) error {
 	case x.workers < x.limit:
 		x.workers++
 		e.open.Add(1) // before it can end
-		e.world.Go(func() { e.work(x, fn) })
+		e.world.Go(world.Work, func() { e.work(x, fn) })
 	case len(x.queue) >= e.config.MaxQueued:
 		return ErrExecutorFull
 	default:
@@ -58,7 +60,7 @@ func (e *Engine) work(x *executor, fn func(context.Context)) {
 			return
 		}
 		if fn = x.next(); fn != nil {
-			e.world.Go(func() { e.work(x, fn) })
+			e.world.Go(world.Work, func() { e.work(x, fn) })
 		}
 	}()
 	for fn != nil {

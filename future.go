@@ -121,10 +121,10 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 	if f.loop.onLoop() {
 		return none, ErrOnLoop
 	}
-	w := &wait{done: make(chan struct{})}
+	w := &wait{engine: f.loop.engine, done: make(chan struct{})}
 	w.waiter.Init(w)
 	f.loop.add(runFunc(func() { f.Watch(&w.waiter) }))
-	f.loop.engine.block(w.done, ctx.Done(), f.loop.over)
+	w.engine.world.Block(func() bool { return closed(w.done) || closed(ctx.Done()) || closed(f.loop.over) }, w, ctx, f.loop.over)
 	select {
 	case <-w.done:
 	case <-ctx.Done():
@@ -147,11 +147,15 @@ func (f *Future[T]) Wait(ctx context.Context) (T, error) {
 // wait is a call of Wait.
 type wait struct {
 	waiter Waiter
+	engine *Engine
 	done   chan struct{}
 }
 
 // FutureDone implements Notified.
-func (w *wait) FutureDone() { close(w.done) }
+func (w *wait) FutureDone() {
+	close(w.done)
+	w.engine.world.Wake(w)
+}
 
 // String says what the future waits for, if that is known, or how it has ended: for lists of what a program is
 // waiting for. Only on the loop.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rondo-go/rondo/internal/poller"
 	"github.com/rondo-go/rondo/internal/wheel"
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // Loop is one thread of control: a goroutine that waits for events and calls back. All that
@@ -118,7 +119,7 @@ func (l *Loop) run() {
 			l.call(&l.hooks.end)
 		default:
 			l.blame(errGoexit)
-			l.engine.world.Go(l.run)
+			l.engine.world.Go(world.Loop, l.run)
 		}
 	}()
 	l.debug.adopt()
@@ -363,7 +364,7 @@ func (l *Loop) finish() {
 	l.exhaust(len(l.queue) - l.head + lastWork)
 	l.call(&l.hooks.end)
 	_ = l.poller.Shut()
-	close(l.over)
+	l.engine.close(l.over)
 	l.engine.loops.Done()
 }
 

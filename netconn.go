@@ -307,6 +307,7 @@ func (n *netConn) setDeadlines(t time.Time, ds ...*deadline) error {
 	if n.closed {
 		return n.opError("set", net.ErrClosed)
 	}
+	n.loop.engine.world.Deadline(t)
 	for _, d := range ds {
 		d.set(t, n.loop)
 		if d.at != 0 && (d.armed == 0 || d.armed > d.at) {

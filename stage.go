@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // This file is for layers that live on loops as the engine does: package task is one. Programs rarely need it.
@@ -63,11 +65,17 @@ func (l *Loop) PostRunner(r Runner) bool { return l.add(&call{r}) }
 
 // Go runs fn on a goroutine of its own. Code over an engine that uses this and the next two in place of the go statement, of waiting for
 // channels and of context.AfterFunc works in a simulation as well (package sim), where goroutines take turns. Any goroutine may call them.
-func (e *Engine) Go(fn func()) { e.world.Go(fn) }
+func (e *Engine) Go(fn func()) { e.world.Go(world.Other, fn) }
 
 // Block is called before a goroutine blocks, say in a select statement: in a simulation it returns once ready says true, which must not block, and is
 // not called again then. Outside of one it returns at once, and the goroutine blocks by itself.
-func (e *Engine) Block(ready func() bool) { e.world.Block(ready) }
+//
+// What it waits for may be said by on: contexts, the channels of Engine.Done, and whatever is given to Wake. Ready is then asked only when one of them
+// has ended or was woken, and else whenever nobody can go on, which costs something where a thousand goroutines wait.
+func (e *Engine) Block(ready func() bool, on ...any) { e.world.Block(ready, on...) }
+
+// Wake has those asked again whose Block was given on, which is compared as a key of a map is. Outside of a simulation it does nothing.
+func (e *Engine) Wake(on any) { e.world.Wake(on) }
 
 // AfterContext is context.AfterFunc: fn is called on a goroutine of its own when ctx has ended, unless stop is called before.
 func (e *Engine) AfterContext(ctx context.Context, fn func()) (stop func() bool) {

@@ -110,7 +110,7 @@ func (h Handle[T]) do(ctx context.Context, o *op[T]) (v T, n int, err error) {
 	}
 	over := l.Engine().Done()
 	answered := func() bool { return len(o.done) > 0 || closed(over) }
-	l.Engine().Block(func() bool { return answered() || ctx.Err() != nil })
+	l.Engine().Block(func() bool { return answered() || ctx.Err() != nil }, o, ctx, over)
 	select {
 	case <-o.done:
 		v, n, err = o.item, o.n, o.err
@@ -120,7 +120,7 @@ func (h Handle[T]) do(ctx context.Context, o *op[T]) (v T, n int, err error) {
 		if len(o.done) == 0 { // or else select has chosen by chance
 			o.withdraw(context.Cause(ctx))
 		}
-		l.Engine().Block(answered)
+		l.Engine().Block(answered, o, over)
 		select {
 		case <-o.done:
 			return o.item, o.n, o.err
@@ -163,9 +163,12 @@ func (h Handle[T]) from(t *task.Task, o *op[T]) (v T, err error) {
 	}
 	if e := h.queue.loop.Engine(); e != t.Engine() {
 		over := make(chan struct{})
-		defer close(over)
+		defer func() {
+			close(over)
+			t.Engine().Wake(o)
+		}()
 		t.Engine().Go(func() {
-			t.Engine().Block(func() bool { return closed(over) || closed(e.Done()) })
+			t.Engine().Block(func() bool { return closed(over) || closed(e.Done()) }, o, e.Done())
 			select {
 			case <-over:
 			case <-e.Done():

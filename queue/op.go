@@ -86,7 +86,9 @@ func (o *op[T]) finish() {
 	if o.answer != nil {
 		o.answer.Resolve(struct{}{})
 	} else {
+		e := o.queue.loop.Engine() // o is another's once it is answered
 		o.done <- struct{}{}
+		e.Wake(o)
 	}
 }
 

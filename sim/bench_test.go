@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"testing"
@@ -58,6 +59,52 @@ func BenchmarkEvents(b *testing.B) {
 						client.Dial(background, "tcp", "server:7", &pinger{100_000 / conns, func() { left-- }, make([]byte, 64)})
 					}
 					w.Wait(func() bool { return left == 0 })
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				events += w.Events()
+			}
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// A thousand goroutines wait for something that does not come meanwhile, while two programs talk.
+func BenchmarkBlocked(b *testing.B) {
+	for name, wait := range map[string]func(w *sim.World, e *rondo.Engine, over *bool){
+		"sleep": func(w *sim.World, _ *rondo.Engine, _ *bool) { w.Sleep(time.Hour) },
+		"read": func(_ *sim.World, e *rondo.Engine, _ *bool) {
+			c, err := e.DialContext(background, "tcp", "server:7")
+			if err == nil {
+				_, err = c.Read(make([]byte, 1))
+			}
+			if err == nil {
+				panic("something came")
+			}
+		},
+		"context": func(_ *sim.World, e *rondo.Engine, _ *bool) {
+			ctx, cancel := context.WithCancel(background)
+			defer cancel()
+			_, _ = rondo.NewPromise[int](e.Loop()).Future().Wait(ctx)
+		},
+		"func": func(w *sim.World, _ *rondo.Engine, over *bool) { w.Wait(func() bool { return *over }) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			var events uint64
+			for b.Loop() {
+				w, err := sim.Simulate(sim.Config{Link: sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond}}, func(w *sim.World) {
+					server := w.Host("server").Engine()
+					if _, err := server.Listen("tcp", ":7", func() rondo.Protocol { return echo{} }); err != nil {
+						b.Error(err)
+					}
+					client := w.Host("client").Engine()
+					over := false
+					for range 1000 {
+						w.Go(func() { wait(w, client, &over) })
+					}
+					client.Dial(background, "tcp", "server:7", &pinger{30_000, func() { over = true }, make([]byte, 64)})
+					w.Wait(func() bool { return over })
 				})
 				if err != nil {
 					b.Fatal(err)

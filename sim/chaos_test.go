@@ -59,3 +59,31 @@ func TestDeterminism(t *testing.T) {
 		}
 	}
 }
+
+// What is said to have happened has: a host that is down cannot be killed.
+func TestFaultsThatDoNothing(t *testing.T) {
+	w, err := sim.Simulate(sim.Config{Log: true, Faults: sim.Faults{Kill: time.Second, Repair: time.Hour}}, func(w *sim.World) {
+		w.Host("server").Start(echoServer)
+		w.Sleep(time.Minute)
+	})
+	kills := 0
+	for _, e := range w.Log().Entries() {
+		if e.What == "kill" {
+			kills++
+		}
+	}
+	if err != nil || kills != len(w.Faults()) {
+		t.Errorf("%d kills, and the faults %q, %v", kills, w.Faults(), err)
+	}
+}
+
+// A fault that does not exist is not passed over.
+func TestUnknownFault(t *testing.T) {
+	_, err := sim.Simulate(sim.Config{Faults: sim.Chaos(), Only: []string{"kil server#1"}}, func(w *sim.World) {
+		w.Host("server").Start(echoServer)
+		w.Sleep(time.Minute)
+	})
+	if err == nil {
+		t.Error("a name that is no fault's passes unseen")
+	}
+}

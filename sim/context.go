@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -9,12 +11,13 @@ import (
 // WithTimeout is a context that ends when d of virtual time have passed, as context.WithTimeout's does after real time; or when its parent does, or cancel is
 // called. It says no deadline: those who ask for one would take it for real time.
 func (w *World) WithTimeout(parent context.Context, d time.Duration) (ctx context.Context, cancel context.CancelFunc) {
-	c := &timeoutContext{Context: parent, done: make(chan struct{})}
+	c := &timeoutContext{Context: parent, w: w, done: make(chan struct{})}
 	stop := w.After(d, func() { c.end(context.DeadlineExceeded) })
 	if parent.Err() != nil {
 		c.end(parent.Err())
 	} else if parent.Done() != nil {
-		w.watched = append(w.watched, &watch{ctx: parent, fn: func() { c.end(parent.Err()) }, outlived: func() bool { return c.Err() != nil }})
+		c.parent.fn = func() { c.end(parent.Err()) }
+		w.watch(parent, &c.parent)
 	}
 	return c, func() {
 		stop()
@@ -27,10 +30,12 @@ func (w *World) WithTimeout(parent context.Context, d time.Duration) (ctx contex
 type timeoutContext struct {
 	context.Context // the parent, for values
 
-	done chan struct{}
-	mu   sync.Mutex
-	err  error
-	told []*func()
+	w      *World
+	parent watch // its end
+	done   chan struct{}
+	mu     sync.Mutex
+	err    error
+	told   []*func()
 }
 
 // Deadline implements context.Context, as those below do.
@@ -80,7 +85,35 @@ func (c *timeoutContext) end(err error) {
 	c.told = nil
 	close(c.done)
 	c.mu.Unlock()
+	c.w.unwatch(&c.parent)
+	c.w.tell(c.done)
 	for _, fn := range told {
 		(*fn)()
 	}
 }
+
+// notTimed fails the run if ctx ends at a time that is real.
+func (w *World) notTimed(p *hostWorld, ctx context.Context) {
+	if t, ok := ctx.Deadline(); ok {
+		w.notReal(p, t, "a context", "make it with World.WithTimeout, or in a task with task.WithTimeout")
+	}
+}
+
+// notReal fails the run if t is real time, which does not pass in a world. What it means by now is years away.
+func (w *World) notReal(p *hostWorld, t time.Time, what, instead string) {
+	now := w.Now()
+	if p != nil {
+		now = now.Add(p.step)
+	}
+	if near(t, now) || !near(t, time.Now()) { //nolint:forbidigo // to be told from the world's
+		return
+	}
+	where := placeOf(string(debug.Stack()))
+	if where != "" {
+		where = " (it was given" + where + ")"
+	}
+	w.fail(fmt.Errorf("sim: %s has a deadline in real time, which does not pass in a world: %s%s", what, instead, where))
+}
+
+// near reports whether two times are those of one clock.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() < 365*24*time.Hour }

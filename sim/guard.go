@@ -47,14 +47,22 @@ func (w *World) guard() (stop func()) {
 
 // stacks are those of the goroutines that are not waiting for another coroutine.
 func stacks() []byte {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
 	var kept [][]byte
-	for part := range bytes.SplitSeq(buf, []byte("\n\n")) {
+	for part := range bytes.SplitSeq(allStacks(1<<20), []byte("\n\n")) {
 		head, _, _ := bytes.Cut(part, []byte("\n"))
 		if !bytes.Contains(head, []byte("[coroutine")) && !bytes.Contains(part, []byte("sim.stacks(")) {
 			kept = append(kept, part)
 		}
 	}
 	return bytes.Join(kept, []byte("\n\n"))
+}
+
+// allStacks are those of all goroutines, with an empty line between each two, as far as so many bytes hold them.
+func allStacks(most int) []byte {
+	for size := min(1<<18, most); ; size *= 4 {
+		buf := make([]byte, min(size, most))
+		if n := runtime.Stack(buf, true); n < len(buf) || n == most {
+			return buf[:n]
+		}
+	}
 }

@@ -3,9 +3,7 @@ package sim
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -15,7 +13,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/poller"
-	"github.com/rondo-go/rondo/task"
+	"github.com/rondo-go/rondo/internal/world"
 )
 
 // Host is a machine with a name, an address and a process on it, which can be killed and started again.
@@ -66,6 +64,7 @@ func (w *World) Hosts() []*Host { return slices.Clone(w.hosts) }
 
 func (h *Host) boot() {
 	h.boots++
+	h.faults.noFiles = 0 // it was the last process that had opened too many
 	h.up = &hostWorld{Host: h, port: firstPort, listeners: map[door][]*socket{}}
 }
 
@@ -130,6 +129,20 @@ func (h *Host) Start(program func(h *Host) error) {
 
 const restartDelay = time.Second
 
+// After has fn called, as a goroutine of the host's process, once d has passed, unless stop is called before: see [World.After]. If the process has been
+// killed by then it is not, nor is it if there is none now.
+func (h *Host) After(d time.Duration, fn func()) (stop func()) {
+	p := h.up
+	if p == nil {
+		return func() {}
+	}
+	return h.w.After(d, func() {
+		if !p.gone {
+			h.w.spawn(p, "a function given to Host.After of host "+h.name, fn)
+		}
+	})
+}
+
 // Go runs fn as a goroutine of the host's process: see [World.Go]. On a host that is down it does nothing.
 func (h *Host) Go(fn func()) {
 	if h.up != nil {
@@ -167,6 +180,7 @@ func (h *Host) down(tell bool) {
 		s.vanish(!tell)
 	}
 	p.table, p.holes = nil, nil
+	h.w.leave(p)
 	// The goroutine that calls may be one of them.
 	h.w.at(h.w.now, &call{fn: func() {
 		for _, r := range h.w.routinesOf(p) {
@@ -279,13 +293,21 @@ func (p *hostWorld) Open() (poller.Poller, error) {
 }
 
 // Go implements world.World.
-func (p *hostWorld) Go(fn func()) { p.w.spawn(p, "a goroutine of host "+p.name, fn) }
+func (p *hostWorld) Go(kind world.Kind, fn func()) {
+	r := p.w.spawn(p, string(kind)+" of host "+p.name, fn)
+	if r.work = kind == world.Work && !r.over; r.work {
+		p.w.working++
+	}
+}
 
 // TakesTurns implements world.World.
 func (p *hostWorld) TakesTurns() bool { return true }
 
 // Block implements world.World.
-func (p *hostWorld) Block(ready func() bool) { p.w.block(ready) }
+func (p *hostWorld) Block(ready func() bool, on ...any) { p.w.block(ready, on...) }
+
+// Wake implements world.World.
+func (p *hostWorld) Wake(on any) { p.w.wake(on) }
 
 // AfterFunc implements world.World.
 func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool) {
@@ -297,23 +319,23 @@ func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool)
 			return !before
 		}
 	}
-	c := &watch{ctx: ctx, host: p, fn: fn}
-	p.w.watched = append(p.w.watched, c)
-	return func() bool {
-		before := c.over
-		c.over = true
-		return !before
-	}
+	v := &watch{host: p, fn: fn}
+	p.w.watch(ctx, v)
+	return func() bool { return p.w.unwatch(v) }
 }
 
 // LookupNetIP implements world.World.
 func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	p.w.notTimed(p, ctx)
 	missing := &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	delay, failure := p.lookupFaults(host)
 	if delay > 0 {
 		over := false
-		p.w.After(delay, func() { over = true })
-		p.w.block(func() bool { return over || ctx.Err() != nil })
+		p.w.After(delay, func() {
+			over = true
+			p.w.wake(&over)
+		})
+		p.w.block(func() bool { return over || ctx.Err() != nil }, &over, ctx)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -355,6 +377,9 @@ func (p *hostWorld) Notify(sig os.Signal, fn func()) (stop func()) {
 	}
 }
 
+// Deadline implements world.World.
+func (p *hostWorld) Deadline(t time.Time) { p.w.notReal(p, t, "a connection", "take it from Loop.Now") }
+
 // Gone implements world.World.
 func (p *hostWorld) Gone() bool { return p.gone }
 
@@ -368,55 +393,4 @@ func (w *World) routinesOf(p *hostWorld) []*routine {
 	}
 	slices.SortFunc(rs, func(a, b *routine) int { return cmp.Compare(a.id, b.id) })
 	return rs
-}
-
-// describe says who waits for what.
-func (w *World) describe(b io.Writer) {
-	var rs []*routine
-	for r := range w.all {
-		rs = append(rs, r)
-	}
-	slices.SortFunc(rs, func(a, b *routine) int { return cmp.Compare(a.id, b.id) })
-	for _, r := range rs {
-		if r.until != nil {
-			fmt.Fprintf(b, "%s waits\n", r.what)
-		}
-	}
-	for _, h := range w.hosts {
-		if h.up == nil {
-			fmt.Fprintf(b, "host %s is down\n", h.name)
-			continue
-		}
-		for _, e := range h.up.engines {
-			w.describeTasks(b, h, e)
-		}
-	}
-	if last := w.log.tail(20); last != "" {
-		fmt.Fprintf(b, "the last events:\n%s", last)
-	}
-}
-
-// describeTasks lists an engine's tasks. The world goes on for that, at this instant.
-func (w *World) describeTasks(b io.Writer, h *Host, e *rondo.Engine) {
-	var tasks []task.Info
-	err := errors.New("its loops do not answer")
-	listed := false
-	w.spawn(h.up, "the list of tasks", func() {
-		tasks, err = task.List(e.Loop()).Wait(context.Background())
-		listed = true
-	})
-	for i := 0; i < 10_000 && !listed && (len(w.ready) > 0 || w.unblock()); i++ {
-		if len(w.ready) > 0 {
-			r := w.ready[len(w.ready)-1]
-			w.ready = w.ready[:len(w.ready)-1]
-			w.resume(r)
-		}
-	}
-	switch {
-	case err != nil && !errors.Is(err, rondo.ErrEngineClosed):
-		fmt.Fprintf(b, "the tasks of host %s: %v\n", h.name, err)
-	case len(tasks) > 0:
-		fmt.Fprintf(b, "the tasks of host %s:\n", h.name)
-		_ = task.WriteTree(b, tasks, e.Loop().Now())
-	}
 }

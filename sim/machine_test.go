@@ -259,3 +259,99 @@ func BenchmarkConnections(b *testing.B) {
 		})
 	}
 }
+
+// A host that a script has killed stays down until the script starts it again, whatever faults there are.
+func TestScriptedKillStays(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		w, err := sim.Simulate(sim.Config{Seed: seed, Faults: sim.Faults{Kill: 10 * time.Second}}, func(w *sim.World) {
+			h := w.Host("server")
+			h.Start(echoServer)
+			h.Kill()
+			w.Sleep(time.Minute)
+			if h.Up() {
+				w.Errorf("it is up")
+			}
+		})
+		if err != nil {
+			t.Fatalf("%v; %q", err, w.Faults())
+		}
+	}
+}
+
+// To listen at a name asks the world's names, not the operating system's.
+func TestListenAtName(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		e := w.Host("server").Engine()
+		if _, err := e.Listen("tcp", "server:7", stream.Handle(echoHandler)); err != nil {
+			w.Errorf("%v", err)
+		}
+	})
+}
+
+// Two that close an engine at the same time both return, and the world goes on meanwhile.
+func TestCloseTwiceAtOnce(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		h := w.Host("a")
+		e := h.Engine()
+		closed := 0
+		for range 2 {
+			h.Go(func() {
+				if err := e.Close(); err != nil {
+					w.Errorf("Close: %v", err)
+				}
+				closed++
+			})
+		}
+		w.Wait(func() bool { return closed == 2 })
+	})
+}
+
+// What a process is to do later it does not when it has been killed, nor does the next one.
+func TestHostAfter(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		h := w.Host("a")
+		var done []string
+		note := func(what string) func() {
+			return func() {
+				w.Sleep(time.Second) // it is a goroutine
+				done = append(done, fmt.Sprint(what, " ", w.Elapsed()))
+			}
+		}
+		h.After(time.Second, note("in time"))
+		h.After(10*time.Second, note("late"))
+		h.After(4500*time.Millisecond, note("killed while it runs"))
+		h.After(2*time.Second, note("stopped"))()
+		w.Sleep(5 * time.Second)
+		h.Kill()
+		h.After(time.Second, note("down"))
+		w.Sleep(time.Second)
+		h.Restart()
+		h.After(time.Second, note("of the next"))
+		w.Sleep(time.Minute)
+		if got := strings.Join(done, ", "); got != "in time 2s, of the next 8s" {
+			w.Errorf("done: %s", got)
+		}
+	})
+}
+
+// A process that has run out of descriptors takes that with it.
+func TestNoFilesEndsWithProcess(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		w, err := sim.Simulate(sim.Config{Seed: seed, Faults: sim.Faults{NoFiles: 10 * time.Second, Repair: time.Hour}}, func(w *sim.World) {
+			h := w.Host("a")
+			listen := func() error {
+				_, err := h.Engine().Listen("tcp", ":0", stream.Handle(echoHandler))
+				return err
+			}
+			w.Sleep(2 * time.Minute) // longer than faults begin
+			before := listen()
+			h.Restart()
+			if err := listen(); before == nil || err != nil {
+				w.Errorf("before and after: %v, %v", before, err)
+			}
+		})
+		if err != nil {
+			t.Fatalf("%v; %q", err, w.Faults())
+		}
+	}
+}

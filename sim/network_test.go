@@ -560,3 +560,23 @@ func TestUnsentData(t *testing.T) {
 		})
 	}
 }
+
+// A partition by script is not ended by the repair of an earlier cut that Heal had ended.
+func TestMendAfterHeal(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		c, s := pair(w)
+		a, b := w.Host("client"), w.Host("server")
+		w.Cut(a, b) // what Faults.Partition does, with the Mend to come
+		w.After(10*time.Second, func() { w.Mend(a, b) })
+		w.Sleep(time.Second)
+		w.Heal()
+		w.Partition(b)
+		at := w.Elapsed()
+		w.After(time.Minute, w.Heal)
+		say(w, c, "hello")
+		hear(w, s, "hello")
+		if d := w.Elapsed() - at; d < time.Minute {
+			w.Errorf("the partition of a minute lasted %v", d)
+		}
+	})
+}

@@ -18,8 +18,15 @@ type routine struct {
 	stop      func()
 	yield     func(struct{}) bool
 	goroutine uint64
-	until     func() bool // what it waits for; nil: to be resumed
 	over      bool
+	work      bool // blocking work of an engine's
+
+	until func() bool // what it waits for; nil: to be resumed
+	spots []*spot     // where it is found when that may have come
+	watch []*watch    // likewise, by contexts
+	asked bool        // it is to be asked
+	turn  uint64      // among those that wait
+	since int64
 }
 
 // spawn starts one. It runs when its turn comes.
@@ -62,10 +69,19 @@ func (w *World) resume(r *routine) {
 	defer func() { // also when runtime.Goexit ends r, and with it the caller: a test's FailNow
 		w.current = before
 		if r.over {
-			delete(w.all, r)
+			w.gone(r)
 		}
 	}()
 	r.next()
+}
+
+// gone is the end of r for the world.
+func (w *World) gone(r *routine) {
+	delete(w.all, r)
+	if r.work {
+		r.work = false
+		w.working--
+	}
 }
 
 // pause gives the turn back. It is called by the routine itself.
@@ -75,30 +91,14 @@ func (r *routine) pause() {
 	}
 }
 
-// block waits until ready says true.
-func (w *World) block(ready func() bool) {
-	r := w.current
-	if r == nil || r.goroutine != goid.Get() {
-		panic("sim: a goroutine waits that is not the world's, or a task does, for which the functions that wait are those of package task: start it with World.Go, Host.Go or Engine.Run")
-	}
-	for r.host != nil && r.host.gone {
-		r.pause() // until it is killed: to end here would end whoever has resumed it too
-	}
-	if ready() {
-		return
-	}
-	r.until = ready
-	w.blocked = append(w.blocked, r)
-	r.pause()
-}
-
 // kill ends a routine where it stands. Its deferred functions run.
 func (w *World) kill(r *routine) {
-	delete(w.all, r)
+	w.gone(r)
 	if r.over {
 		return
 	}
 	r.over = true
+	w.unpark(r)
 	before := w.current
 	w.current = r
 	done := make(chan struct{})

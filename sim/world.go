@@ -1,13 +1,11 @@
 package sim
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,12 +46,12 @@ type World struct {
 	chance *rand.Rand // the program's
 
 	ready   []*routine // can go on now
-	blocked []*routine // can when their ready says so
-	watched []*watch   // contexts
+	waits   waits      // who cannot
 	current *routine   // nil: none; the world itself
 	main    *routine
 	all     map[*routine]struct{}
 	lastID  uint64
+	working int // of all, those that do blocking work of an engine's
 	steps   int // at this instant
 	count   uint64
 
@@ -104,7 +102,7 @@ func newWorld(cfg Config) *World {
 	}
 	w := &World{
 		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
-		all: map[*routine]struct{}{},
+		all: map[*routine]struct{}{}, waits: newWaits(),
 	}
 	w.log = newLog(w, cfg.Log)
 	w.order, w.chance = w.random("order"), w.random("program")
@@ -156,8 +154,11 @@ func (c *call) happen(w *World) {
 // Sleep waits until d has passed. It is for what [Run] and [Host.Go] have started; tasks have task.Sleep.
 func (w *World) Sleep(d time.Duration) {
 	done := false
-	w.After(d, func() { done = true })
-	w.block(func() bool { return done })
+	w.After(d, func() {
+		done = true
+		w.wake(&done)
+	})
+	w.block(func() bool { return done }, &done)
 }
 
 // Wait waits until done says true, which is asked when nobody else can go on at this instant. For the rest it is Sleep.
@@ -277,53 +278,6 @@ func (w *World) coincides() bool {
 	return len(w.events.heap) > 0 && w.events.heap[0].at <= w.now && w.order.IntN(2) == 0
 }
 
-// unblock lets those go on who wait for what has come; it reports whether there are any.
-func (w *World) unblock() bool {
-	found := false
-	kept := w.blocked[:0]
-	for _, r := range w.blocked {
-		if r.until() {
-			r.until = nil
-			w.ready = append(w.ready, r)
-			found = true
-		} else {
-			kept = append(kept, r)
-		}
-	}
-	clear(w.blocked[len(kept):])
-	w.blocked = kept
-	return w.checkContexts() || found
-}
-
-// watch is a context that somebody wants to hear the end of.
-type watch struct {
-	ctx  context.Context
-	host *hostWorld
-	fn   func()
-	over bool
-
-	outlived func() bool // reports whether nobody wants to hear it any more; may be nil
-}
-
-func (w *World) checkContexts() bool {
-	found := false
-	kept := w.watched[:0]
-	for _, c := range w.watched {
-		switch {
-		case c.over || c.outlived != nil && c.outlived():
-		case c.ctx.Err() != nil:
-			c.over = true
-			found = true
-			w.spawn(c.host, "what follows the end of a context", c.fn)
-		default:
-			kept = append(kept, c)
-		}
-	}
-	clear(w.watched[len(kept):])
-	w.watched = kept
-	return found
-}
-
 // fail ends the run.
 func (w *World) fail(err error) {
 	w.failed = true
@@ -362,6 +316,11 @@ func (w *World) finish() {
 			w.fail(w.stuck("has ended, and an engine that it has left does not come to its end"))
 		}
 	}
+	for w.working > 0 && !w.failed { // the engine does not wait for it
+		if !w.step() {
+			w.fail(w.stuck("has ended, and so have its engines, but not a function that was given to Run, although its context has"))
+		}
+	}
 }
 
 // clear ends every goroutine that is left, also of a world that is broken.
@@ -382,14 +341,6 @@ func (w *World) clear() {
 			w.kill(r)
 		}
 	}
-}
-
-// stuck says what a program that does not go on waits for.
-func (w *World) stuck(what string) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "sim: the program %s, at %v of virtual time\n", what, w.Elapsed())
-	w.describe(&b)
-	return errors.New(strings.TrimRight(b.String(), "\n"))
 }
 
 // logger is a host's log, or that of no host: lines of the world's log.

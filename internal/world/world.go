@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"time"
 
 	"github.com/rondo-go/rondo/internal/poller"
 )
@@ -18,13 +19,16 @@ type World interface {
 	// Open opens the poller of one more loop.
 	Open() (poller.Poller, error)
 	// Go runs fn on a goroutine of its own.
-	Go(fn func())
+	Go(kind Kind, fn func())
 	// TakesTurns reports whether the engine's goroutines run one at a time, each until it calls Block or has ended. Then none may
 	// block in any other way.
 	TakesTurns() bool
 	// Block is called before a goroutine blocks. If they take turns it returns once ready says true, which must not block, and is not called
-	// again then. Else it returns at once.
-	Block(ready func() bool)
+	// again then. Else it returns at once. Ready is asked when one of on, contexts and what Wake is given, has ended or was woken; without any of
+	// them, whenever nobody can go on.
+	Block(ready func() bool, on ...any)
+	// Wake has the goroutines asked whose Block was given on. A channel is the same whichever its direction.
+	Wake(on any)
 	// AfterFunc is context.AfterFunc.
 	AfterFunc(ctx context.Context, fn func()) (stop func() bool)
 	// LookupNetIP and LookupPort are net.Resolver's.
@@ -33,10 +37,22 @@ type World interface {
 	// Notify calls fn for each signal that comes, some time after it has, and at least once for all those that have come
 	// before the call. Stop returns when fn is not being called any more and will not be.
 	Notify(sig os.Signal, fn func()) (stop func())
+	// Deadline is told of each deadline that a connection is given: a world that has a time of its own may object to one that is not.
+	Deadline(t time.Time)
 	// Gone reports whether the world has ended under the engine, as it does for a process that is killed: nothing more happens in it, and
 	// goroutines only give back what they hold.
 	Gone() bool
 }
+
+// Kind says what an engine starts a goroutine for.
+type Kind string
+
+// The kinds of goroutines.
+const (
+	Loop  Kind = "a loop"
+	Work  Kind = "blocking work" // functions given to Run, and names that are looked up
+	Other Kind = "a goroutine"   // what the program has started, and what waits for another engine or a channel
+)
 
 // System is the world of the operating system. Its string is the poller's name, or empty for the best.
 type System string
@@ -45,13 +61,16 @@ type System string
 func (s System) Open() (poller.Poller, error) { return poller.Open(string(s)) }
 
 // Go implements World.
-func (System) Go(fn func()) { go fn() }
+func (System) Go(_ Kind, fn func()) { go fn() }
 
 // TakesTurns implements World.
 func (System) TakesTurns() bool { return false }
 
 // Block implements World.
-func (System) Block(func() bool) {}
+func (System) Block(func() bool, ...any) {}
+
+// Wake implements World.
+func (System) Wake(any) {}
 
 // AfterFunc implements World.
 func (System) AfterFunc(ctx context.Context, fn func()) (stop func() bool) {
@@ -90,6 +109,9 @@ func (System) Notify(sig os.Signal, fn func()) (stop func()) {
 		listening.Wait()
 	}
 }
+
+// Deadline implements World.
+func (System) Deadline(time.Time) {}
 
 // Gone implements World.
 func (System) Gone() bool { return false }
