@@ -14,8 +14,8 @@ type Connection struct{ plan *plan }
 // script can tell them apart. Fn must not wait.
 func (w *World) OnConnect(fn func(c *Connection)) { w.scripts = append(w.scripts, fn) }
 
-// ask has the scripts say what is to go wrong.
-func (w *World) ask(p *plan) {
+// script has the scripts say what is to go wrong.
+func (w *World) script(p *plan) {
 	for _, fn := range w.scripts {
 		w.protect("a function given to World.OnConnect", func() { fn(&Connection{p}) })
 	}

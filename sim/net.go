@@ -68,7 +68,7 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 	s.plan.begin(s, far)
 	p.w.log.opened(s, far.name)
 	p.keep(s)
-	p.w.ask(s.plan)
+	p.w.script(s.plan)
 	s.knock(far, time.Second)
 	p.w.After(connectTimeout, func() {
 		if s.state == connecting {
@@ -267,7 +267,7 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	p.keep(c)
 	ln.pending = append(ln.pending, c)
 	p.w.log.opened(s, p.name)
-	p.w.ask(s.plan)
+	p.w.script(s.plan)
 	ln.changed()
 	return s.fd, nil
 }
