@@ -43,8 +43,13 @@ func (c *Conn) end(reason error, reset bool) {
 		l.buffers.putOutput(c.out)
 		c.out = nil
 	}
-	if c.extra != nil {
-		c.extra.closing.Stop()
+	if x := c.extra; x != nil {
+		x.closing.Stop()
+		if x.plain != nil {
+			l.buffers.putOutput(x.plain)
+			x.plain = nil
+			c.flags &^= mustSeal
+		}
 	}
 	if c.in != nil {
 		if l.current != c { // else a callback may be looking at it

@@ -51,6 +51,10 @@ const (
 	watchesWrite                        //
 	hearsEOF                            // the protocol is an EOFReceiver
 	hearsPause                          // the protocol is a WritePauser
+	isLayered                           // there is a layer below the protocol
+	layerClosed                         // which has told the peer that nothing follows
+	mustDecode                          // and may have something for the protocol
+	mustSeal                            // and is to be given what was written
 	isSource                            // a Splice takes what is received
 	isSink                              // a Splice sends into it
 	sourceWaits                         // what the former has taken is not sent yet
@@ -64,6 +68,8 @@ type settings struct {
 	drained          int       // bytes read since the engine began to shut down
 	file             fileAddr  // what OpenFile was given
 	splices          *splices  // of an isSource or isSink
+	layer            Layer     // of an isLayered
+	plain            *output   // what was written and the layer has not been given
 }
 
 // set returns the connection's own settings, to be changed.
@@ -230,8 +236,11 @@ func (c *Conn) run(l *Loop) {
 		c.spliceReadable()
 	} else if c.flags&(readPaused|isClosing|isEnded) == 0 {
 		c.redeliver()
+		if c.flags&mustDecode != 0 {
+			c.decode()
+		}
 		if c.flags&mustEOF != 0 {
-			c.eof()
+			c.readEOF()
 		}
 	}
 	if c.flags&isDraining != 0 && c.flags&(readPaused|isClosing|isEnded) == 0 {

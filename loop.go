@@ -51,6 +51,7 @@ type Loop struct {
 	stopped bool // this turn is the last
 
 	read    []byte    // the one read buffer; a protocol sees its bytes in place
+	raw     []byte    // and that of layers; nil until there is one
 	buffers freeList  // for what the kernel refuses and what a protocol leaves
 	debug   debugInfo // who may call
 

@@ -29,26 +29,45 @@ func (c *Conn) readable(data []byte) {
 		}
 		return
 	}
+	if c.flags&isLayered != 0 {
+		c.readLayer()
+	} else {
+		c.fill()
+	}
+	c.settle()
+}
+
+// fill reads once and delivers what it has got; it reports whether that is anything.
+func (c *Conn) fill() bool {
 	l := c.loop
+	n := 0
 	switch in := c.in; {
 	case in == nil:
-		if n := c.recv(l.read); n > 0 {
+		if n = c.next(l.read); n > 0 {
 			c.deliver(l.read[:n])
 		}
 	case in.need <= len(in.data) && len(in.data) <= len(l.read)/4:
 		// A little is left: put it in front of the new bytes, in the loop's buffer.
 		head := copy(l.read, in.data)
-		if n := c.recv(l.read[head:]); n > 0 {
+		if n = c.next(l.read[head:]); n > 0 {
 			c.deliver(l.read[:head+n])
 		}
 	default:
 		in.data = grow(in.data, max(in.need-len(in.data), minRead))
-		if n := c.recv(in.data[len(in.data):cap(in.data)]); n > 0 {
+		if n = c.next(in.data[len(in.data):cap(in.data)]); n > 0 {
 			in.data = in.data[:len(in.data)+n]
 			c.deliverInput()
 		}
 	}
-	c.settle()
+	return n > 0
+}
+
+// next reads what is for the protocol: from the network, or from the layer.
+func (c *Conn) next(p []byte) int {
+	if c.flags&isLayered != 0 {
+		return c.readBelow(p)
+	}
+	return c.recv(p)
 }
 
 // arrived takes what the poller has read already; if that is nothing, the peer has ended its direction.
@@ -61,7 +80,9 @@ func (c *Conn) arrived(data []byte) {
 	case len(data) == 0 && paused:
 		c.flags |= mustEOF
 	case len(data) == 0:
-		c.eof()
+		c.readEOF()
+	case c.flags&isLayered != 0:
+		c.receivedBelow(data)
 	case c.in == nil && !paused:
 		c.deliver(data)
 	default:
@@ -100,7 +121,7 @@ func (c *Conn) recv(p []byte) int {
 		}
 		return n
 	case err == nil:
-		c.eof()
+		c.readEOF()
 	case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
 		if c.flags&isDraining != 0 {
 			c.Close()
@@ -175,6 +196,15 @@ func (c *Conn) keep(rest []byte) {
 	}
 }
 
+// readEOF notes that nothing more arrives.
+func (c *Conn) readEOF() {
+	if c.flags&isLayered != 0 {
+		c.eofBelow()
+		return
+	}
+	c.eof()
+}
+
 // eof notes that the peer has ended its direction.
 func (c *Conn) eof() {
 	c.redeliver()
@@ -242,6 +272,9 @@ func (c *Conn) ResumeReading() {
 		c.again(mustRedeliver)
 	} else if c.flags&(isDraining|mustEOF) != 0 {
 		c.again(0)
+	}
+	if c.flags&isLayered != 0 {
+		c.again(mustDecode)
 	}
 	c.watch()
 }

@@ -60,7 +60,7 @@ func (c *Conn) SpliceTo(dst *Conn, done func(n int64, err error)) (*Splice, erro
 	c.own("Conn.SpliceTo", "Handle.Do")
 	l := c.loop
 	kernel, ok := l.poller.(poller.Splicer)
-	if !ok || dst.loop != l || (c.flags|dst.flags)&isFile != 0 {
+	if !ok || dst.loop != l || (c.flags|dst.flags)&(isFile|isLayered) != 0 {
 		return nil, ErrNoSplice
 	}
 	switch {

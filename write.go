@@ -30,6 +30,13 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if c.flags&isLayered != 0 {
+		return c.writeLayer(p)
+	}
+	return c.write(p)
+}
+
+func (c *Conn) write(p []byte) (int, error) {
 	n := len(p)
 	if c.out == nil {
 		if len(p) >= directWrite {
@@ -134,6 +141,9 @@ func (c *Conn) settle() {
 	if c.flags&(isEnded|isSink) != 0 && !c.spliceSettled() {
 		return
 	}
+	if c.flags&isLayered != 0 && !c.settleLayer() {
+		return
+	}
 	if c.out != nil && c.flags&blocked == 0 && c.sendOutput() != nil {
 		return
 	}
@@ -148,7 +158,9 @@ func (c *Conn) settle() {
 		}
 		if c.flags&(hasFIN|sentFIN) == hasFIN {
 			c.flags |= sentFIN
-			if err := c.closeWrite(); err != nil {
+			if c.flags&isLayered != 0 {
+				// The layer has told the peer.
+			} else if err := c.closeWrite(); err != nil {
 				c.end(c.opError("close", err), true)
 				return
 			}
@@ -200,10 +212,14 @@ func (l *Loop) markDirty(c *Conn) {
 // Buffered is how many written bytes the kernel has not taken yet.
 func (c *Conn) Buffered() int {
 	c.own("Conn.Buffered", "Handle.Do")
-	if c.out == nil {
-		return 0
+	n := 0
+	if c.out != nil {
+		n = c.out.pending()
 	}
-	return c.out.pending()
+	if c.flags&mustSeal != 0 {
+		n += c.extra.plain.pending()
+	}
+	return n
 }
 
 // SetWriteLimits sets the water marks, in bytes: above high the protocol is told to pause, at low

@@ -1,0 +1,211 @@
+package rondo
+
+import (
+	"errors"
+	"io"
+)
+
+// Layer lies below a connection's protocol: what arrives goes through it before the protocol gets it, and what the protocol writes goes
+// through it before it is sent. The protocol does not know. TLS is one: package secure. Its methods are called on the connection's loop.
+type Layer interface {
+	// Received is given what has arrived. The bytes stay valid until Keep is called.
+	Received(p []byte)
+
+	// Read takes what has become of it, as io.Reader's Read does. With nothing to take it returns ErrMore until more is Received. io.EOF says that the
+	// peer has ended its direction in good order; any other error ends the connection, with that reason.
+	Read(p []byte) (int, error)
+
+	// Keep is called when nobody will Read for a while, perhaps with bytes left that the protocol does not want yet.
+	Keep()
+
+	// Write passes p on, by WriteBelow. An error ends the connection.
+	Write(p []byte) error
+
+	// CloseWrite tells the peer by WriteBelow that nothing follows. It is called once, when the outgoing direction or the connection is closed, after all Writes.
+	CloseWrite() error
+
+	// ReceivedEOF says that nothing more arrives. It is not called if Read has returned io.EOF. An error is the reason for which the connection then ends: that the stream was
+	// cut off.
+	ReceivedEOF() error
+}
+
+// ErrMore is returned by [Layer.Read] when it needs more than it has received.
+var ErrMore = errors.New("rondo: more bytes are needed")
+
+// SetLayer puts a layer below the connection's protocol. What has arrived and the protocol has not consumed is the first that the layer
+// receives; what was written before is sent as it is. There can be one layer, which stays: SetLayer panics if there is one already, if the connection takes
+// part in a splice, or if layer is nil. It does nothing after the connection's end. Only on the loop.
+func (c *Conn) SetLayer(layer Layer) {
+	c.own("Conn.SetLayer", "Handle.Do")
+	switch {
+	case layer == nil:
+		panic("rondo: Conn.SetLayer needs a layer")
+	case c.flags&isLayered != 0:
+		panic("rondo: Conn.SetLayer on a connection that has a layer")
+	case c.flags&(isSource|isSink) != 0:
+		panic("rondo: Conn.SetLayer on a connection that is being spliced")
+	case c.flags&isEnded != 0:
+		return
+	}
+	c.set().layer = layer
+	c.flags |= isLayered
+	if in := c.in; in != nil {
+		c.in = nil
+		layer.Received(in.data)
+		layer.Keep()
+		c.loop.buffers.putInput(in)
+	}
+	c.again(mustDecode)
+}
+
+// Layer is the connection's layer; nil if it has none. Only on the loop.
+func (c *Conn) Layer() Layer {
+	c.own("Conn.Layer", "Handle.Do")
+	if c.flags&isLayered == 0 {
+		return nil
+	}
+	return c.extra.layer
+}
+
+// WriteBelow is Write for a layer: p is sent as it is. Only on the loop.
+func (c *Conn) WriteBelow(p []byte) (int, error) {
+	c.own("Conn.WriteBelow", "Handle.Do")
+	if c.flags&isEnded != 0 {
+		return 0, ErrClosed
+	}
+	return c.write(p)
+}
+
+// readLayer is readable of a connection with a layer.
+func (c *Conn) readLayer() {
+	l := c.loop
+	if l.raw == nil {
+		l.raw = make([]byte, len(l.read))
+	}
+	if n := c.recv(l.raw); n > 0 {
+		c.receivedBelow(l.raw[:n])
+	}
+}
+
+// receivedBelow is how bytes come to a layer.
+func (c *Conn) receivedBelow(p []byte) {
+	c.extra.layer.Received(p)
+	c.decode()
+	if c.flags&isEnded == 0 {
+		c.extra.layer.Keep()
+	}
+}
+
+// decode delivers what the layer has made of what it has received.
+func (c *Conn) decode() {
+	c.flags &^= mustDecode
+	for c.flags&(readPaused|hasEOF|isClosing|isEnded) == 0 && c.fill() {
+	}
+}
+
+// readBelow is recv for decode.
+func (c *Conn) readBelow(p []byte) int {
+	n, err := c.extra.layer.Read(p)
+	switch {
+	case n > 0:
+		if err != nil && err != ErrMore { //nolint:errorlint // io.Reader's way: it will say so again
+			c.flags |= mustDecode
+		}
+		return n
+	case err == nil || err == ErrMore: //nolint:errorlint // documented to be bare
+	case err == io.EOF: //nolint:errorlint // likewise
+		c.eof()
+	default:
+		c.end(err, false)
+	}
+	return 0
+}
+
+// eofBelow is eof of a connection with a layer, when the network says so.
+func (c *Conn) eofBelow() {
+	c.decode()
+	switch {
+	case c.flags&(hasEOF|isEnded|isClosing) != 0:
+		return
+	case c.flags&readPaused != 0:
+		c.flags |= mustEOF
+		return
+	}
+	c.flags &^= mustEOF
+	if err := c.extra.layer.ReceivedEOF(); err != nil {
+		c.end(err, false)
+		return
+	}
+	c.eof()
+}
+
+// seal gives the layer what was written.
+func (c *Conn) seal() error {
+	c.flags &^= mustSeal
+	plain := c.extra.plain
+	if plain == nil {
+		return nil
+	}
+	c.extra.plain = nil
+	err := c.extra.layer.Write(plain.data)
+	c.loop.buffers.putOutput(plain)
+	if err != nil {
+		c.end(err, true)
+	}
+	return err
+}
+
+// sealAt is how much is gathered for the layer, in bytes.
+const sealAt = 16 << 10
+
+// writeLayer is Write of a connection with a layer.
+func (c *Conn) writeLayer(p []byte) (int, error) {
+	x := c.extra
+	if x.plain == nil {
+		if len(p) >= sealAt {
+			if err := x.layer.Write(p); err != nil {
+				c.end(err, true)
+				return 0, err
+			}
+			return len(p), c.limitBelow()
+		}
+		x.plain = c.loop.buffers.getOutput()
+		c.flags |= mustSeal
+		c.loop.markDirty(c)
+	}
+	x.plain.append(p)
+	if x.plain.pending() < sealAt {
+		return len(p), nil
+	}
+	if err := c.seal(); err != nil {
+		return 0, err
+	}
+	return len(p), c.limitBelow()
+}
+
+// limitBelow is the reason if the layer's writes have ended the connection.
+func (c *Conn) limitBelow() error {
+	if c.flags&isEnded != 0 {
+		return ErrClosed
+	}
+	return nil
+}
+
+// settleLayer has the layer pass on what is to be sent. It reports whether the connection stands.
+func (c *Conn) settleLayer() bool {
+	if c.flags&mustSeal != 0 && c.seal() != nil {
+		return false
+	}
+	if c.flags&(isClosing|hasFIN) != 0 && c.flags&layerClosed == 0 {
+		c.closeLayer()
+	}
+	return c.flags&isEnded == 0
+}
+
+// closeLayer has the layer tell the peer that nothing follows.
+func (c *Conn) closeLayer() {
+	c.flags |= layerClosed
+	if err := c.extra.layer.CloseWrite(); err != nil {
+		c.end(err, true)
+	}
+}

@@ -1,0 +1,353 @@
+package secure
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// handshake is the protocol of a connection until it is secure. What crypto/tls computes it does on a goroutine, which waits when it has nothing to
+// compute, so that few of them keep the processors busy and a peer that says nothing keeps nobody waiting: see turns.
+type handshake struct {
+	layer    *layer
+	loop     *rondo.Loop
+	conn     *rondo.Conn
+	server   bool
+	timeout  time.Duration
+	began    func(c *rondo.Conn) rondo.Protocol // makes the protocol that follows
+	ended    func(c *rondo.Conn, err error)     // is told how it went; nil: nobody is
+	local    net.Addr
+	remote   net.Addr
+	timer    rondo.Timer
+	asked    bool // for the first turn
+	launched bool // the goroutine
+	turn     bool // it has one
+	over     bool
+
+	mu      sync.Mutex
+	changed sync.Cond
+	in      []byte // received, not read by the goroutine
+	out     []byte // written by it, not sent
+	posted  bool   // the loop has been asked to send it
+	state   state  // of the goroutine
+	err     error  // there is no more to read
+}
+
+type state uint8
+
+const (
+	notBegun state = iota
+	waiting        // for something to read
+	queued         // for its turn
+	running
+)
+
+// recordHeader is the size of the header of a TLS record, and maxRecord the most that can follow it (RFC 8446, section 5.2).
+const (
+	recordHeader = 5
+	maxRecord    = 1<<14 + 256
+	isHandshake  = 22
+)
+
+// defaultTimeout is how long a handshake may take.
+const defaultTimeout = 10 * time.Second
+
+func newHandshake(cfg *tls.Config, server bool, timeout time.Duration) *handshake {
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	h := &handshake{server: server, timeout: timeout}
+	h.changed.L = &h.mu
+	h.layer = &layer{hand: h}
+	if server {
+		h.layer.tls = tls.Server((*wire)(h.layer), cfg)
+	} else {
+		h.layer.tls = tls.Client((*wire)(h.layer), cfg)
+	}
+	return h
+}
+
+// ConnectionMade implements rondo.Protocol, as those below do.
+func (h *handshake) ConnectionMade(c *rondo.Conn) {
+	h.conn, h.loop, h.layer.conn = c, c.Loop(), c
+	h.local, h.remote = c.LocalAddr(), c.RemoteAddr()
+	if h.timeout > 0 {
+		h.timer = h.loop.After(h.timeout, func() { h.fail(os.ErrDeadlineExceeded) })
+	}
+	if !h.server {
+		h.asked = true
+		turnsOf.On(h.loop).ask(h)
+	}
+}
+
+// DataReceived begins a server's handshake when the first record is whole: so a peer that sends it a byte at a time costs no goroutine.
+func (h *handshake) DataReceived(c *rondo.Conn, p []byte) int {
+	if !h.asked {
+		need := recordHeader
+		if len(p) >= recordHeader && p[0] == isHandshake {
+			need = recordHeader + min(int(p[3])<<8|int(p[4]), maxRecord)
+		}
+		if len(p) < need {
+			c.Need(need)
+			return 0
+		}
+		h.asked = true
+		h.take(p)
+		turnsOf.On(h.loop).ask(h)
+		return len(p)
+	}
+	if h.take(p) {
+		turnsOf.On(h.loop).ask(h)
+	}
+	return len(p)
+}
+
+// take keeps what has arrived for the goroutine. It reports whether that waits for it.
+func (h *handshake) take(p []byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.in = append(h.in, p...)
+	if len(h.in) > maxAhead {
+		h.conn.PauseReading() // until the handshake is over
+	}
+	return h.state == waiting
+}
+
+// maxAhead is how much is read of what a peer sends before its handshake is over. All of a handshake is much less.
+const maxAhead = 256 << 10
+
+func (h *handshake) ConnectionLost(_ *rondo.Conn, err error) {
+	if err == nil || err == io.EOF { //nolint:errorlint // documented to be bare
+		err = io.ErrUnexpectedEOF
+	}
+	h.fail(err)
+}
+
+// fail ends the handshake, from the loop.
+func (h *handshake) fail(err error) {
+	h.mu.Lock()
+	if h.err == nil {
+		h.err = err
+		h.changed.Broadcast()
+		h.loop.Engine().Wake(h)
+	}
+	h.mu.Unlock()
+	h.finish(err)
+}
+
+// finish is the end, whatever it is.
+func (h *handshake) finish(err error) {
+	if h.over {
+		return
+	}
+	h.over = true
+	h.timer.Stop()
+	if err != nil {
+		err = &HandshakeError{Peer: h.remote, Err: err}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			h.conn.Abort()
+		} else {
+			_ = h.conn.Close() // after the alert
+		}
+		h.loop.Engine().Logger().Debug("secure: a handshake failed", "peer", h.remote, "error", err)
+		if h.ended != nil {
+			h.ended(h.conn, err)
+		}
+		return
+	}
+	h.mu.Lock()
+	rest := h.in
+	h.mu.Unlock()
+	h.layer.hand = nil
+	h.layer.in, h.layer.own = rest, true
+	c := h.conn
+	p := h.began(c)
+	if p == nil {
+		_ = c.Close()
+		return
+	}
+	whole := false
+	defer func() {
+		if !whole { // it panics, as it might when the connection is a plain one: that ends it
+			c.Abort()
+		}
+	}()
+	c.SetLayer(h.layer)
+	c.SetProtocol(p)
+	c.ResumeReading()
+	p.ConnectionMade(c)
+	if h.ended != nil {
+		h.ended(c, nil)
+	}
+	whole = true
+}
+
+// HandshakeError says that a connection has not become secure.
+type HandshakeError struct {
+	Peer net.Addr
+	Err  error // os.ErrDeadlineExceeded, io.ErrUnexpectedEOF, what crypto/tls says, or how the connection has ended
+}
+
+func (e *HandshakeError) Error() string {
+	return fmt.Sprintf("secure: the TLS handshake with %v failed: %v", e.Peer, e.Err)
+}
+
+// Unwrap is Err.
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// run is the goroutine.
+func (h *handshake) run() {
+	err := errors.New("secure: the handshake's goroutine has ended by runtime.Goexit")
+	defer func() {
+		if v := recover(); v != nil { // a callback of the configuration
+			err = &rondo.PanicError{Value: v, Stack: debug.Stack()}
+		}
+		h.loop.Post(func() {
+			turnsOf.On(h.loop).give(h)
+			h.flush()
+			if h.err != nil {
+				err = h.err
+			}
+			h.finish(err)
+		})
+	}()
+	err = h.layer.tls.Handshake()
+}
+
+// read is the tls.Conn's, on the goroutine.
+func (h *handshake) read(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.in) == 0 && h.err == nil {
+		h.state = waiting
+		h.loop.Post(h.rest)
+		h.wait(func() bool { return h.state == running || h.err != nil })
+	}
+	if len(h.in) == 0 {
+		return 0, h.err
+	}
+	n := copy(p, h.in)
+	if h.in = h.in[n:]; len(h.in) == 0 {
+		h.in = nil
+	}
+	return n, nil
+}
+
+// wait waits, with the lock held.
+func (h *handshake) wait(ready func() bool) {
+	for !ready() {
+		h.mu.Unlock()
+		h.loop.Engine().Block(func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return ready()
+		}, h)
+		h.mu.Lock()
+		if !ready() {
+			h.changed.Wait()
+		}
+	}
+}
+
+// rest is when the goroutine has begun to wait: it is another's turn. If something has come meanwhile it has been seen to.
+func (h *handshake) rest() {
+	h.mu.Lock()
+	waits := h.state == waiting
+	h.mu.Unlock()
+	if waits {
+		turnsOf.On(h.loop).give(h)
+	}
+}
+
+// begin lets the goroutine go on.
+func (h *handshake) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.state = running
+	if !h.launched {
+		h.launched = true
+		h.loop.Engine().Go(h.run)
+		return
+	}
+	h.changed.Broadcast()
+	h.loop.Engine().Wake(h)
+}
+
+// write is the tls.Conn's, on the goroutine.
+func (h *handshake) write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil {
+		return 0, h.err
+	}
+	h.out = append(h.out, p...)
+	if !h.posted {
+		h.posted = true
+		h.loop.Post(h.flush)
+	}
+	return len(p), nil
+}
+
+// flush sends what the goroutine has written.
+func (h *handshake) flush() {
+	h.mu.Lock()
+	out := h.out
+	h.out, h.posted = nil, false
+	h.mu.Unlock()
+	if len(out) > 0 && !h.over {
+		_, _ = h.conn.Write(out) // an error ends the connection, and with it the handshake
+	}
+}
+
+// turns lets few of a loop's handshakes compute at a time, in the order in which they have something to compute.
+type turns struct {
+	taken int
+	most  int
+	line  []*handshake
+}
+
+var turnsOf = rondo.NewLocal(func(l *rondo.Loop) *turns {
+	return &turns{most: max(1, runtime.GOMAXPROCS(0)/len(l.Engine().Loops()))}
+})
+
+// ask lets h have its turn, or wait for it.
+func (ts *turns) ask(h *handshake) {
+	h.mu.Lock()
+	h.state = queued
+	h.mu.Unlock()
+	ts.give(h) // it waits, and has not said so
+	ts.line = append(ts.line, h)
+	ts.next()
+}
+
+func (ts *turns) next() {
+	for ts.taken < ts.most && len(ts.line) > 0 {
+		h := ts.line[0]
+		ts.line[0] = nil
+		ts.line = ts.line[1:]
+		if h.over {
+			continue
+		}
+		ts.taken++
+		h.turn = true
+		h.begin()
+	}
+}
+
+// give ends a turn.
+func (ts *turns) give(h *handshake) {
+	if h.turn {
+		h.turn = false
+		ts.taken--
+		ts.next()
+	}
+}

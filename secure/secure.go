@@ -1,0 +1,129 @@
+// Package secure puts TLS below any protocol, with the stock crypto/tls.
+package secure
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// Config is how connections become secure.
+type Config struct {
+	// TLS is crypto/tls's own configuration. A server needs a certificate in it; a client without a ServerName is given that of the address.
+	TLS *tls.Config
+
+	// HandshakeTimeout is how long a handshake may take. Zero means 10 seconds, less than zero no limit.
+	HandshakeTimeout time.Duration
+}
+
+// Server makes what [rondo.Engine.Listen] takes: each connection becomes secure first, and then has a protocol that accept makes. The protocol is told
+// ConnectionMade when the handshake is over; of a connection whose handshake fails it hears nothing.
+func Server(cfg Config, accept func() rondo.Protocol) func() rondo.Protocol {
+	if cfg.TLS == nil {
+		panic("secure: a server needs a tls.Config with a certificate")
+	}
+	return func() rondo.Protocol {
+		h := newHandshake(cfg.TLS, true, cfg.HandshakeTimeout)
+		h.began = func(*rondo.Conn) rondo.Protocol { return accept() }
+		return h
+	}
+}
+
+// Dial is [rondo.Engine.Dial] for a secure connection: the future has it when the handshake is over and p has been told ConnectionMade. If the
+// handshake fails the error is a [*HandshakeError].
+func (cfg Config) Dial(ctx context.Context, e *rondo.Engine, network, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
+	return cfg.DialWith(ctx, e, rondo.Dialer{}, network, address, p)
+}
+
+// DialWith is Dial with a Dialer. Its Timeout is for the connection alone.
+func (cfg Config) DialWith(ctx context.Context, e *rondo.Engine, d rondo.Dialer, network, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
+	if p == nil {
+		panic("secure: Dial needs a protocol")
+	}
+	h := newHandshake(cfg.client(network, address), false, cfg.HandshakeTimeout)
+	h.began = func(*rondo.Conn) rondo.Protocol { return p }
+	below := d.Dial(ctx, e, network, address, h)
+	promise := rondo.NewPromise[*rondo.Conn](below.Loop())
+	h.ended = func(c *rondo.Conn, err error) {
+		if err != nil {
+			promise.Reject(err)
+		} else {
+			promise.Resolve(c)
+		}
+	}
+	stop := e.AfterContext(ctx, func() {
+		below.Loop().Post(func() { promise.Future().Cancel(context.Cause(ctx)) })
+	})
+	promise.OnCancel(func(reason error) {
+		if promise.Reject(reason) {
+			below.Cancel(reason)
+			if h.conn != nil {
+				h.fail(reason)
+				h.conn.Abort()
+			}
+		}
+	})
+	below.OnDone(func(_ *rondo.Conn, err error) {
+		if err != nil {
+			promise.Reject(err)
+		}
+	})
+	promise.Future().OnDone(func(*rondo.Conn, error) { stop() })
+	return promise.Future()
+}
+
+// client is the configuration for a server at that address.
+func (cfg Config) client(network, address string) *tls.Config {
+	c := cfg.TLS
+	if c == nil {
+		c = new(tls.Config)
+	}
+	if c.ServerName != "" || c.InsecureSkipVerify || network == "unix" {
+		return c
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	c = c.Clone()
+	c.ServerName = host
+	return c
+}
+
+// UpgradeServer makes a connection secure that has been a plain one so far, as STARTTLS does, as its server: what the peer sends from now on is its
+// handshake. When that is over p is the connection's protocol and is told ConnectionMade, and the future is done. If it fails the connection is closed; its
+// ConnectionLost is nobody's, since the protocol that it had has been replaced. Write what the peer waits for before. Only on the loop.
+func (cfg Config) UpgradeServer(c *rondo.Conn, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
+	return cfg.upgrade(c, cfg.TLS, true, p)
+}
+
+// UpgradeClient is UpgradeServer for the client's side. The tls.Config must say the ServerName.
+func (cfg Config) UpgradeClient(c *rondo.Conn, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
+	return cfg.upgrade(c, cfg.TLS, false, p)
+}
+
+func (cfg Config) upgrade(c *rondo.Conn, tc *tls.Config, server bool, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
+	if tc == nil || p == nil {
+		panic("secure: an upgrade needs a tls.Config and a protocol")
+	}
+	promise := rondo.NewPromise[tls.ConnectionState](c.Loop())
+	h := newHandshake(tc, server, cfg.HandshakeTimeout)
+	h.began = func(*rondo.Conn) rondo.Protocol { return p }
+	h.ended = func(_ *rondo.Conn, err error) {
+		if err != nil {
+			promise.Reject(err)
+		} else {
+			promise.Resolve(h.layer.tls.ConnectionState())
+		}
+	}
+	promise.OnCancel(func(reason error) {
+		h.fail(reason)
+		c.Abort()
+	})
+	c.SetProtocol(h)
+	h.ConnectionMade(c)
+	return promise.Future()
+}
