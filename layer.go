@@ -76,6 +76,14 @@ func (c *Conn) WriteBelow(p []byte) (int, error) {
 	return c.write(p)
 }
 
+// WakeLayer has the layer's Read called soon, though nothing more was received. Only on the loop.
+func (c *Conn) WakeLayer() {
+	c.own("Conn.WakeLayer", "Handle.Do")
+	if c.flags&(isLayered|isEnded) == isLayered {
+		c.again(mustDecode)
+	}
+}
+
 // readLayer is readable of a connection with a layer.
 func (c *Conn) readLayer() {
 	l := c.loop
@@ -116,9 +124,17 @@ func (c *Conn) readBelow(p []byte) int {
 	case err == io.EOF: //nolint:errorlint // likewise
 		c.eof()
 	default:
-		c.end(err, false)
+		c.endBelow(err)
 	}
 	return 0
+}
+
+// endBelow ends the connection for the layer's reason, after what that has had to say: an alert of TLS.
+func (c *Conn) endBelow(reason error) {
+	if c.out != nil && c.flags&blocked == 0 && c.sendOutput() != nil {
+		return
+	}
+	c.end(reason, false)
 }
 
 // eofBelow is eof of a connection with a layer, when the network says so.
@@ -133,7 +149,7 @@ func (c *Conn) eofBelow() {
 	}
 	c.flags &^= mustEOF
 	if err := c.extra.layer.ReceivedEOF(); err != nil {
-		c.end(err, false)
+		c.endBelow(err)
 		return
 	}
 	c.eof()

@@ -80,6 +80,7 @@ func newHandshake(cfg *tls.Config, server bool, timeout time.Duration) *handshak
 func (h *handshake) ConnectionMade(c *rondo.Conn) {
 	h.conn, h.loop, h.layer.conn = c, c.Loop(), c
 	h.local, h.remote = c.LocalAddr(), c.RemoteAddr()
+	c.SetLayer(h.layer)
 	if h.timeout > 0 {
 		h.timer = h.loop.After(h.timeout, func() { h.fail(os.ErrDeadlineExceeded) })
 	}
@@ -89,29 +90,24 @@ func (h *handshake) ConnectionMade(c *rondo.Conn) {
 	}
 }
 
-// DataReceived begins a server's handshake when the first record is whole: so a peer that sends it a byte at a time costs no goroutine.
-func (h *handshake) DataReceived(c *rondo.Conn, p []byte) int {
-	if !h.asked {
-		need := recordHeader
-		if len(p) >= recordHeader && p[0] == isHandshake {
-			need = recordHeader + min(int(p[3])<<8|int(p[4]), maxRecord)
-		}
-		if len(p) < need {
-			c.Need(need)
-			return 0
-		}
-		h.asked = true
-		h.take(p)
-		turnsOf.On(h.loop).ask(h)
-		return len(p)
-	}
+// DataReceived implements rondo.Protocol. The layer has nothing for it.
+func (h *handshake) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
+
+// received is what the layer has received. A server's handshake begins when the first record is whole: so a peer that sends it a byte at a time costs no
+// goroutine.
+func (h *handshake) received(p []byte) {
 	if h.take(p) {
+		h.asked = true
 		turnsOf.On(h.loop).ask(h)
 	}
-	return len(p)
 }
 
-// take keeps what has arrived for the goroutine. It reports whether that waits for it.
+// whole reports whether the first record is, or can be none.
+func whole(p []byte) bool {
+	return len(p) >= recordHeader && (p[0] != isHandshake || len(p) >= recordHeader+min(int(p[3])<<8|int(p[4]), maxRecord))
+}
+
+// take keeps what has arrived for the goroutine. It reports whether that waits for it, or is to begin.
 func (h *handshake) take(p []byte) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -119,7 +115,7 @@ func (h *handshake) take(p []byte) bool {
 	if len(h.in) > maxAhead {
 		h.conn.PauseReading() // until the handshake is over
 	}
-	return h.state == waiting
+	return h.state == waiting || !h.asked && whole(h.in)
 }
 
 // maxAhead is how much is read of what a peer sends before its handshake is over. All of a handshake is much less.
@@ -175,20 +171,24 @@ func (h *handshake) finish(err error) {
 		_ = c.Close()
 		return
 	}
-	whole := false
+	told := false
 	defer func() {
-		if !whole { // it panics, as it might when the connection is a plain one: that ends it
+		if !told { // it panics, which ends the connection, as it does that of a plain one
 			c.Abort()
 		}
 	}()
-	c.SetLayer(h.layer)
 	c.SetProtocol(p)
+	if held := h.layer.held; held != nil {
+		h.layer.held = nil
+		_, _ = c.Write(held)
+	}
 	c.ResumeReading()
+	c.WakeLayer()
 	p.ConnectionMade(c)
+	told = true
 	if h.ended != nil {
 		h.ended(c, nil)
 	}
-	whole = true
 }
 
 // HandshakeError says that a connection has not become secure.
@@ -304,7 +304,7 @@ func (h *handshake) flush() {
 	h.out, h.posted = nil, false
 	h.mu.Unlock()
 	if len(out) > 0 && !h.over {
-		_, _ = h.conn.Write(out) // an error ends the connection, and with it the handshake
+		_, _ = h.conn.WriteBelow(out) // an error ends the connection, and with it the handshake
 	}
 }
 

@@ -29,13 +29,18 @@ func State(c *rondo.Conn) (state tls.ConnectionState, ok bool) {
 type layer struct {
 	conn *rondo.Conn
 	tls  *tls.Conn
-	in   []byte // received, and not read by tls
-	own  bool   // which is a copy
-	hand *handshake
+	in   []byte     // received, and not read by tls
+	own  bool       // which is a copy
+	hand *handshake // under way; nil afterwards
+	held []byte     // written during the handshake
 }
 
 // Received implements rondo.Layer, as those below do.
 func (l *layer) Received(p []byte) {
+	if l.hand != nil {
+		l.hand.received(p)
+		return
+	}
 	if len(l.in) == 0 {
 		l.in, l.own = p, false
 		return
@@ -56,6 +61,9 @@ func (l *layer) Keep() {
 
 // Read implements rondo.Layer.
 func (l *layer) Read(p []byte) (int, error) {
+	if l.hand != nil {
+		return 0, rondo.ErrMore
+	}
 	n, err := l.tls.Read(p)
 	if err == errMore { //nolint:errorlint // ours, and tls passes it on as it is
 		err = rondo.ErrMore
@@ -65,15 +73,37 @@ func (l *layer) Read(p []byte) (int, error) {
 
 // Write implements rondo.Layer.
 func (l *layer) Write(p []byte) error {
+	if l.hand != nil {
+		return l.hold(p)
+	}
 	_, err := l.tls.Write(p)
 	return err
 }
 
+// hold keeps what is written during the handshake, lest it go out in the clear.
+func (l *layer) hold(p []byte) error {
+	if _, _, limit := l.conn.WriteLimits(); len(l.held)+len(p) > limit {
+		return &rondo.BufferError{Op: "write", Buffered: len(l.held) + len(p), Limit: limit}
+	}
+	l.held = append(l.held, p...)
+	return nil
+}
+
 // CloseWrite implements rondo.Layer.
-func (l *layer) CloseWrite() error { return l.tls.CloseWrite() }
+func (l *layer) CloseWrite() error {
+	if l.hand != nil {
+		return nil // there is nothing to close yet
+	}
+	return l.tls.CloseWrite()
+}
 
 // ReceivedEOF implements rondo.Layer.
-func (l *layer) ReceivedEOF() error { return ErrNoCloseNotify }
+func (l *layer) ReceivedEOF() error {
+	if l.hand != nil {
+		return io.ErrUnexpectedEOF
+	}
+	return ErrNoCloseNotify
+}
 
 // wire is the net.Conn that the tls.Conn is over: during the handshake for its goroutine, and afterwards for the loop.
 type wire layer
