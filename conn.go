@@ -53,6 +53,7 @@ const (
 	hearsPause                          // the protocol is a WritePauser
 	isLayered                           // there is a layer below the protocol
 	layerClosed                         // which has told the peer that nothing follows
+	eofSeen                             // the network has no more for it
 	mustDecode                          // and may have something for the protocol
 	mustSeal                            // and is to be given what was written
 	isSource                            // a Splice takes what is received
@@ -257,7 +258,7 @@ func (c *Conn) run(l *Loop) {
 // watch tells the poller what the connection waits for, if that has changed.
 func (c *Conn) watch() {
 	var want connFlags
-	if c.flags&(readPaused|hasEOF|isClosing|sourceWaits) == 0 {
+	if c.flags&(readPaused|hasEOF|isClosing|sourceWaits|eofSeen) == 0 {
 		want |= watchesRead
 	}
 	if c.flags&blocked != 0 {

@@ -25,7 +25,7 @@ type Layer interface {
 	CloseWrite() error
 
 	// ReceivedEOF says that nothing more arrives. It is not called if Read has returned io.EOF. An error is the reason for which the connection then ends: that the stream was
-	// cut off.
+	// cut off. With ErrMore it is called again after WakeLayer, when Read has nothing left.
 	ReceivedEOF() error
 }
 
@@ -148,7 +148,12 @@ func (c *Conn) eofBelow() {
 		return
 	}
 	c.flags &^= mustEOF
-	if err := c.extra.layer.ReceivedEOF(); err != nil {
+	c.flags |= eofSeen
+	switch err := c.extra.layer.ReceivedEOF(); {
+	case err == ErrMore: //nolint:errorlint // documented to be bare
+		c.flags |= mustEOF
+		return
+	case err != nil:
 		c.endBelow(err)
 		return
 	}

@@ -39,7 +39,8 @@ type handshake struct {
 	out     []byte // written by it, not sent
 	posted  bool   // the loop has been asked to send it
 	state   state  // of the goroutine
-	err     error  // there is no more to read
+	eof     bool   // there is no more to read
+	err     error  // it is over
 }
 
 type state uint8
@@ -102,6 +103,19 @@ func (h *handshake) received(p []byte) {
 	}
 }
 
+// receivedEOF is the end of what arrives. With TLS 1.3 a client may have said all that it has to say before the server's handshake is over.
+func (h *handshake) receivedEOF() error {
+	if !h.asked {
+		return io.ErrUnexpectedEOF
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.eof = true
+	h.changed.Broadcast()
+	h.loop.Engine().Wake(h)
+	return rondo.ErrMore
+}
+
 // whole reports whether the first record is, or can be none.
 func whole(p []byte) bool {
 	return len(p) >= recordHeader && (p[0] != isHandshake || len(p) >= recordHeader+min(int(p[3])<<8|int(p[4]), maxRecord))
@@ -138,6 +152,14 @@ func (h *handshake) fail(err error) {
 	}
 	h.mu.Unlock()
 	h.finish(err)
+}
+
+// giveUp ends the handshake because nobody wants its result.
+func (h *handshake) giveUp(reason error) {
+	if h.conn != nil && !h.over {
+		h.conn.Abort()
+		h.fail(reason)
+	}
 }
 
 // finish is the end, whatever it is.
@@ -227,13 +249,17 @@ func (h *handshake) run() {
 func (h *handshake) read(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.in) == 0 && h.err == nil {
+	if len(h.in) == 0 && h.err == nil && !h.eof {
 		h.state = waiting
 		h.loop.Post(h.rest)
-		h.wait(func() bool { return h.state == running || h.err != nil })
+		h.wait(func() bool { return h.state == running || h.err != nil || h.eof })
 	}
-	if len(h.in) == 0 {
+	switch {
+	case len(h.in) > 0:
+	case h.err != nil:
 		return 0, h.err
+	default:
+		return 0, io.ErrUnexpectedEOF
 	}
 	n := copy(p, h.in)
 	if h.in = h.in[n:]; len(h.in) == 0 {

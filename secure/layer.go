@@ -100,7 +100,7 @@ func (l *layer) CloseWrite() error {
 // ReceivedEOF implements rondo.Layer.
 func (l *layer) ReceivedEOF() error {
 	if l.hand != nil {
-		return io.ErrUnexpectedEOF
+		return l.hand.receivedEOF()
 	}
 	return ErrNoCloseNotify
 }

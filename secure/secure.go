@@ -46,32 +46,39 @@ func (cfg Config) DialWith(ctx context.Context, e *rondo.Engine, d rondo.Dialer,
 	h := newHandshake(cfg.client(network, address), false, cfg.HandshakeTimeout)
 	h.began = func(*rondo.Conn) rondo.Protocol { return p }
 	below := d.Dial(ctx, e, network, address, h)
-	promise := rondo.NewPromise[*rondo.Conn](below.Loop())
-	h.ended = func(c *rondo.Conn, err error) {
+	l := below.Loop()
+	promise := rondo.NewPromise[*rondo.Conn](l)
+	var stop func() bool // minding ctx, once the connection stands
+	settle := func(c *rondo.Conn, err error) {
+		if stop != nil {
+			stop()
+		}
 		if err != nil {
 			promise.Reject(err)
 		} else {
 			promise.Resolve(c)
 		}
 	}
-	stop := e.AfterContext(ctx, func() {
-		below.Loop().Post(func() { promise.Future().Cancel(context.Cause(ctx)) })
-	})
+	h.ended = settle
 	promise.OnCancel(func(reason error) {
-		if promise.Reject(reason) {
-			below.Cancel(reason)
-			if h.conn != nil {
-				h.fail(reason)
-				h.conn.Abort()
+		settle(nil, reason)
+		below.Cancel(reason)
+		h.giveUp(reason)
+	})
+	if !l.Post(func() {
+		below.OnDone(func(_ *rondo.Conn, err error) {
+			switch {
+			case err != nil:
+				settle(nil, err)
+			case !h.over:
+				stop = e.AfterContext(ctx, func() {
+					l.Post(func() { promise.Future().Cancel(context.Cause(ctx)) })
+				})
 			}
-		}
-	})
-	below.OnDone(func(_ *rondo.Conn, err error) {
-		if err != nil {
-			promise.Reject(err)
-		}
-	})
-	promise.Future().OnDone(func(*rondo.Conn, error) { stop() })
+		})
+	}) {
+		settle(nil, rondo.ErrEngineClosed)
+	}
 	return promise.Future()
 }
 
@@ -120,8 +127,8 @@ func (cfg Config) upgrade(c *rondo.Conn, tc *tls.Config, server bool, p rondo.Pr
 		}
 	}
 	promise.OnCancel(func(reason error) {
-		h.fail(reason)
-		c.Abort()
+		promise.Reject(reason)
+		h.giveUp(reason)
 	})
 	c.SetProtocol(h)
 	h.ConnectionMade(c)
