@@ -25,9 +25,10 @@
 //
 // # Cost
 //
-// A connection costs a [Conn] more than one with a bare protocol does: some 100 bytes. Frames are delivered in place, and neither
+// A connection costs a [Conn] more than one with a bare protocol does: 80 bytes, and the handler. Frames are delivered in place, and neither
 // receiving nor sending one allocates. A peer that promises a long frame makes the connection hold no more than twice what it has
-// sent, or 16 KiB.
+// sent, or 16 KiB. One over Config.MaxReadBuffer (1 MiB by default) ends the connection with a [*rondo.BufferError]: raise that too where
+// a framing's limit is higher.
 //
 // Everything here belongs to the connection's loop, but for [Handle] and [New], which are for any goroutine.
 //

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -259,4 +260,42 @@ func ExampleStream_ReadFrame() {
 	}
 	ask(shout, "4:good,7:morning,")
 	// Output: 4:GOOD,7:MORNING,
+}
+
+// The store of package framed's example: lines, with values between them that may hold any bytes.
+func ExampleStream_ReadFrame_body() {
+	lines := frame.Lines(100)
+	store := func(t *task.Task, s *stream.Stream) error {
+		var value []byte
+		for {
+			line, err := s.ReadFrame(t, lines)
+			if err != nil {
+				return err // io.EOF is the usual end
+			}
+			command, rest, _ := strings.Cut(string(line), " ")
+			switch n, err := strconv.Atoi(rest); {
+			case command == "set" && err == nil && n > 0 && n <= 1000:
+				value = make([]byte, n)
+				if _, err := s.ReadFull(t, value); err != nil {
+					return err
+				}
+				if err := s.WriteFrame(t, lines, []byte("kept")); err != nil {
+					return err
+				}
+			case command == "get":
+				fmt.Fprintf(s.IO(t), "value %d\n%s\n", len(value), value)
+			default:
+				if err := s.WriteFrame(t, lines, []byte("what?")); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	ask(store, "set 7\none\ntwoget\nset -1\n")
+	// Output:
+	// kept
+	// value 7
+	// one
+	// two
+	// what?
 }
