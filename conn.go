@@ -47,6 +47,7 @@ const (
 	mustRedeliver                       // leftover bytes are due without new ones
 	mustEOF                             // the end of the stream was found while reading was paused
 	changed                             // SetProtocol during the present callback
+	delivers                            // DataReceived is being called
 	watchesRead                         // what the poller watches for
 	watchesWrite                        //
 	hearsEOF                            // the protocol is an EOFReceiver

@@ -35,6 +35,7 @@ func calls(c *rondo.Conn, p rondo.Protocol, timer rondo.Timer, f *rondo.Future[i
 		"Conn.SetKeepAlive":   {func() { _ = c.SetKeepAlive(0) }, "Handle.Do"},
 		"Conn.SetWriteLimits": {func() { c.SetWriteLimits(1, 2, 3) }, "Handle.Do"},
 		"Conn.Need":           {func() { c.Need(1) }, "Handle.Do"},
+		"Conn.Reading":        {func() { c.Reading() }, "Handle.Do"},
 		"Conn.PauseReading":   {c.PauseReading, "Handle.Do"},
 		"Conn.ResumeReading":  {c.ResumeReading, "Handle.Do"},
 		"Loop.After":          {func() { l.After(time.Hour, func() {}) }, "Loop.Post"},

@@ -152,7 +152,7 @@ func (c *Conn) deliverInput() {
 // deliver gives p to the protocol and keeps what it leaves.
 func (c *Conn) deliver(p []byte) {
 	for {
-		c.flags &^= mustRedeliver | changed
+		c.flags = c.flags&^(mustRedeliver|changed) | delivers
 		if c.in != nil {
 			c.in.need = 0
 		}
@@ -168,7 +168,7 @@ func (c *Conn) deliver(p []byte) {
 			break
 		}
 	}
-	c.flags &^= mustRedeliver // whatever set it meanwhile, these are the bytes it meant
+	c.flags &^= mustRedeliver | delivers // these are the bytes that whatever has set it meanwhile meant
 	if c.flags&isEnded != 0 {
 		return
 	}
@@ -250,6 +250,15 @@ func (c *Conn) Need(n int) {
 		c.in = c.loop.buffers.getInput()
 	}
 	c.in.need = max(n, 0)
+}
+
+// Reading reports whether DataReceived is to be given more: the peer has not ended its direction, the connection has not ended nor
+// been closed, reading is not paused, no splice takes what comes; and within DataReceived, the protocol was not replaced. A protocol that
+// finds several messages in one call asks after each whether it may go on with the next, if what it does with a message may change any of these; the
+// rest is left for later, or for who comes after it, by returning what was consumed so far.
+func (c *Conn) Reading() bool {
+	c.own("Conn.Reading", "Handle.Do")
+	return c.flags&(readPaused|hasEOF|isClosing|isEnded|isSource) == 0 && c.flags&(delivers|changed) != delivers|changed
 }
 
 // PauseReading stops the calls of DataReceived; the peer will find that its writes block. Bytes

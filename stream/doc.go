@@ -19,6 +19,8 @@
 // All methods belong to the stream's loop, and those that wait take the task that waits first. One task may read while others
 // write; several that write take turns, and several that read at the same time are a mistake, which the second is told of.
 //
+// Messages of a framing (netstrings, length prefixes: package frame) come by [Stream.ReadFrame] and go by [Stream.WriteFrame].
+//
 // # The end of a stream
 //
 // Reads return io.EOF once the peer has ended its direction and all that came before has been read; one that was promised

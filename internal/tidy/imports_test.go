@@ -44,6 +44,7 @@ var layers = []layer{
 	},
 	{"task", "rondo internal/goid", false, "if coroutines need more than the public API, mend the API"},
 	{"queue", "rondo task", false, "if queues need more than the public API, mend the API"},
+	{"framed", "rondo frame", false, "it joins what frame finds to what a connection hears, so that neither needs the other"},
 	{"stream", "rondo task frame", false, "if streams need more than the public API, mend the API"},
 
 	{"secure", "rondo", false, "a layer does not know the protocols above it, http1 least of all"},
@@ -171,6 +172,9 @@ func TestImportsCatches(t *testing.T) {
 		{"task/x.go", module + "/queue", false},
 		{"queue/x.go", module + "/task", true},
 		{"frame/x.go", module, false},
+		{"framed/x.go", module + "/frame", true},
+		{"framed/x.go", module + "/stream", false},
+		{"frame/x.go", module + "/framed", false},
 		{"frame/x.go", "golang.org/x/text/width", false},
 		{"resp/x.go", module + "/frame", false},
 		{"secure/x.go", module + "/http1", false},
