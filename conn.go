@@ -53,7 +53,6 @@ const (
 	hearsEOF                            // the protocol is an EOFReceiver
 	hearsPause                          // the protocol is a WritePauser
 	isLayered                           // there is a layer below the protocol
-	layerClosed                         // which has told the peer that nothing follows
 	eofSeen                             // the network has no more for it
 	mustDecode                          // and may have something for the protocol
 	mustSeal                            // and is to be given what was written
@@ -72,6 +71,7 @@ type settings struct {
 	splices          *splices  // of an isSource or isSink
 	layer            Layer     // of an isLayered
 	plain            *output   // what was written and the layer has not been given
+	layerClosed      bool      // the layer has told the peer that nothing follows
 }
 
 // set returns the connection's own settings, to be changed.

@@ -217,7 +217,7 @@ func (c *Conn) settleLayer() bool {
 	if c.flags&mustSeal != 0 && c.seal() != nil {
 		return false
 	}
-	if c.flags&(isClosing|hasFIN) != 0 && c.flags&layerClosed == 0 {
+	if c.flags&(isClosing|hasFIN) != 0 && !c.extra.layerClosed {
 		c.closeLayer()
 	}
 	return c.flags&isEnded == 0
@@ -225,7 +225,7 @@ func (c *Conn) settleLayer() bool {
 
 // closeLayer has the layer tell the peer that nothing follows.
 func (c *Conn) closeLayer() {
-	c.flags |= layerClosed
+	c.extra.layerClosed = true
 	if err := c.extra.layer.CloseWrite(); err != nil {
 		c.end(err, true)
 	}
