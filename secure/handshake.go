@@ -271,17 +271,21 @@ func (h *handshake) read(p []byte) (int, error) {
 // wait waits, with the lock held.
 func (h *handshake) wait(ready func() bool) {
 	for !ready() {
-		h.mu.Unlock()
-		h.loop.Engine().Block(func() bool {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			return ready()
-		}, h)
-		h.mu.Lock()
+		h.block(ready)
 		if !ready() {
 			h.changed.Wait()
 		}
 	}
+}
+
+func (h *handshake) block(ready func() bool) {
+	h.mu.Unlock()
+	defer h.mu.Lock() // also when Block does not return, since the goroutine is killed
+	h.loop.Engine().Block(func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return ready()
+	}, h)
 }
 
 // rest is when the goroutine has begun to wait: it is another's turn. If something has come meanwhile it has been seen to.

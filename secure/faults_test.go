@@ -145,11 +145,15 @@ func TestHandshakeStallsAtEveryByte(t *testing.T) {
 // lost is a protocol that tells why its connection was lost, and what it has received.
 type lost struct {
 	got    []byte
+	heard  chan struct{} // closed at the first data; may be nil
 	reason chan error
 }
 
 func (*lost) ConnectionMade(*rondo.Conn) {}
 func (l *lost) DataReceived(_ *rondo.Conn, p []byte) int {
+	if len(l.got) == 0 && l.heard != nil {
+		close(l.heard)
+	}
 	l.got = append(l.got, p...)
 	return len(p)
 }
@@ -186,7 +190,7 @@ func TestEndings(t *testing.T) {
 		} {
 			t.Run(name+"/"+c.name, func(t *testing.T) {
 				server, client := configs(t, version)
-				l := &lost{reason: make(chan error, 1)}
+				l := &lost{reason: make(chan error, 1), heard: make(chan struct{})}
 				ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, func() rondo.Protocol { return l }))
 				if err != nil {
 					t.Fatal(err)
@@ -200,6 +204,7 @@ func TestEndings(t *testing.T) {
 				if _, err := conn.Write([]byte("hello")); err != nil {
 					t.Fatal(err)
 				}
+				<-l.heard // a reset would end the handshake, if that is not over yet
 				c.end(conn, raw)
 				if err := <-l.reason; !c.want(err) {
 					t.Errorf("the reason is %v", err)
