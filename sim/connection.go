@@ -110,7 +110,8 @@ func (d *Way) Stall(stall time.Duration) {
 }
 
 // Pieces says in which sizes what is sent next arrives. A piece waits until it is whole, or the direction is ended: so a script can have one
-// write arrive in parts, and several together. After the last, all goes as it comes. A piece is of 64 KiB at the most.
+// write arrive in parts, and several together. After the last, all goes as it comes. A piece is of 64 KiB at the most. One in the midst of which the direction is to be
+// reset or to stall goes in two: up to there, and the rest, if any comes, as the next.
 func (d *Way) Pieces(sizes ...int) { d.fate().pieces = between("Pieces", sizes, maxPiece) }
 
 // Writes says how many bytes the next writes to the connection take, at the most: the rest is left over, as when the system's buffer is full.

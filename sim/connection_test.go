@@ -185,6 +185,52 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// What goes wrong in the midst of a piece goes wrong there, and the pieces are still of their sizes.
+func TestPiecesAndTroubles(t *testing.T) {
+	stall := func(n int64) func(*sim.Way) { return func(d *sim.Way) { d.StallAfter(n, time.Second) } }
+	reset := func(n int64) func(*sim.Way) { return func(d *sim.Way) { d.ResetAfter(n) } }
+	for _, c := range []struct {
+		name    string
+		pieces  []int
+		trouble func(*sim.Way)
+		want    []int
+		resets  bool
+	}{
+		{"stall in a piece", []int{10, 10, 10}, stall(4), []int{4, 6, 10, 10, 10}, false},
+		{"stall between pieces", []int{10, 10}, stall(10), []int{10, 10, 20}, false},
+		{"stall in a piece that waits", []int{10, 100}, stall(15), []int{10, 5, 25}, false}, // the end completes it
+		{"reset before the first", []int{10, 100}, reset(0), nil, true},
+		{"reset in a piece", []int{10, 100}, reset(3), []int{3}, true},
+		{"reset between pieces", []int{10, 100}, reset(10), []int{10}, true},
+		{"reset in a piece that waits", []int{10, 100}, reset(15), []int{10, 5}, true},
+		{"reset at the end of what waits", []int{10, 100}, reset(40), []int{10, 30}, true},
+		{"reset behind what comes", []int{10, 100}, reset(41), []int{10, 30}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Run(t, sim.Config{Log: true}, func(w *sim.World) {
+				client, server := pair(w)
+				forth := w.Connections()[0].Forth()
+				forth.Pieces(c.pieces...)
+				c.trouble(forth)
+				say(w, client, strings.Repeat("x", 40))
+				w.Sleep(time.Second)
+				if !c.resets {
+					_ = closeWrite(client)
+				}
+				got, err := io.ReadAll(server)
+				if c.resets {
+					wants(w, "reading", err, syscall.ECONNRESET)
+				} else if len(got) != 40 {
+					w.Errorf("%d bytes have come, and %v", len(got), err)
+				}
+				if got := packets(w); !slices.Equal(got, c.want) {
+					w.Errorf("it travelled in %d, and not %d", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 // packets are the sizes of those with data that have arrived.
 func packets(w *sim.World) (sizes []int) {
 	for _, e := range w.Log().Entries() {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -110,20 +111,32 @@ func (s *socket) side() int {
 
 // goes is how many of n bytes s sends in one packet: none if it waits until there are more.
 func (f *fate) goes(s *socket, n int) int {
+	most := f.untilTrouble(s)
+	if len(f.pieces) == 0 {
+		return int(min(int64(s.w.cut(n)), most))
+	}
+	piece := int(min(int64(f.pieces[0]), most)) // a piece that trouble lies in goes in two
 	switch {
-	case len(f.pieces) == 0:
-		n = s.w.cut(n)
-	case n >= f.pieces[0]:
-		n, f.pieces = f.pieces[0], f.pieces[1:]
+	case n >= piece:
+		n = piece
 	case !s.out.shut:
 		return 0
 	}
-	for i := range f.troubles {
-		if left := f.troubles[i].after - s.out.sent; left > 0 {
-			n = int(min(int64(n), left))
-		}
+	if f.pieces[0] -= n; f.pieces[0] == 0 {
+		f.pieces = f.pieces[1:]
 	}
 	return n
+}
+
+// untilTrouble is how many bytes s sends before something goes wrong.
+func (f *fate) untilTrouble(s *socket) int64 {
+	most := int64(math.MaxInt)
+	for i := range f.troubles {
+		if left := f.troubles[i].after - s.out.sent; left > 0 {
+			most = min(most, left)
+		}
+	}
+	return most
 }
 
 // meet is called when s has sent something, or is about to; it reports whether the connection is no more.
