@@ -13,9 +13,10 @@ type plan struct {
 	way                   *link
 	ends                  [2]*socket // what connects, and what listens; nil: not yet
 	far                   *Host
-	refuse, silent, abort bool // drawn
-	muted                 bool // silent has been noted
-	lose                  int  // first packets
+	place                 uint64 // among the world's connections, in the order of their beginning
+	refuse, silent, abort bool   // drawn
+	muted                 bool   // silent has been noted
+	lose                  int    // first packets
 	fates                 [2]fate
 	script                struct { // the same, if a script says so
 		refuse, silent, abort bool
@@ -69,7 +70,11 @@ func (w *World) newPlan(name string, way *link) *plan {
 func offset(r *rand.Rand) int64 { return r.Int64N(int64(1) << r.IntN(21)) }
 
 // begin is the beginning of the connection of s to a host.
-func (p *plan) begin(s *socket, far *Host) { p.ends[0], p.far = s, far }
+func (p *plan) begin(s *socket, far *Host) {
+	p.ends[0], p.far = s, far
+	p.w.begun++
+	p.place = p.w.begun
+}
 
 // loses is asked for each first packet.
 func (p *plan) loses() bool {
@@ -167,10 +172,13 @@ func (f *fate) meet(s *socket) bool {
 	return false
 }
 
-// breakOff resets the connection, seen from s: the peer hears of it behind what is on its way.
+// breakOff resets the connection, seen from s: the peer hears of it behind what is on its way, also if that waits for the end of a partition.
 func (p *plan) breakOff(s *socket) {
 	s.transmit(packet{kind: rst})
+	held := s.out.held
+	s.out.held = nil // so that fail does not drop it
 	s.fail(econnreset)
+	s.out.held = held
 }
 
 // share is how many of n bytes are read or written at once: what the script says, and after its end what is drawn.

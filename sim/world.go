@@ -62,6 +62,7 @@ type World struct {
 	nextIP  uint32
 	peers   int
 	conns   map[string]int      // how many of that name there have been
+	begun   uint64              // how many there have been in all
 	only    map[string]bool     // faults that may happen; nil: all
 	fired   []string            // faults that have happened
 	noted   map[string]bool     // those of them that happen again and again
