@@ -184,7 +184,7 @@ func (h *Host) startAgain() (repair func()) {
 
 // every has something happen to the host again and again, with so much time between on average, if it can; undo after the time of a repair.
 func (h *Host) every(what string, mean time.Duration, can func() bool, do func(*rand.Rand) (undo func())) {
-	h.w.every(h.name, what, mean, can, do)
+	h.w.every(h.name, what, mean, func() bool { return !h.spared() && (can == nil || can()) }, do) // a peer may have come to it since
 }
 
 func (w *World) every(name, what string, mean time.Duration, can func() bool, do func(*rand.Rand) (undo func())) {

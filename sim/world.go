@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rondo-go/rondo"
 )
 
 // Config says what a world is like. The zero Config is a calm one: every link takes half a millisecond each way, and nothing fails.
@@ -61,13 +63,15 @@ type World struct {
 	parted  [][]*Host // partitions
 	nextIP  uint32
 	peers   int
-	conns   map[string]int      // how many of that name there have been
-	only    map[string]bool     // faults that may happen; nil: all
-	fired   []string            // faults that have happened
-	noted   map[string]bool     // those of them that happen again and again
-	errs    []error             // of Errorf
-	scripts []func(*Connection) // of OnConnect
-	broken  error               // what ends the run
+	homes   map[*rondo.Engine]*hostWorld // also those that are no more
+	conns   map[string]int               // how many of that name there have been
+	begun   uint64                       // how many there have been in all
+	only    map[string]bool              // faults that may happen; nil: all
+	fired   []string                     // faults that have happened
+	noted   map[string]bool              // those of them that happen again and again
+	errs    []error                      // of Errorf
+	scripts []func(*Connection)          // of OnConnect
+	broken  error                        // what ends the run
 	failed  bool
 
 	beat   atomic.Uint64           // counts steps, for guard
@@ -102,7 +106,7 @@ func newWorld(cfg Config) *World {
 	}
 	w := &World{
 		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
-		all: map[*routine]struct{}{}, waits: newWaits(),
+		all: map[*routine]struct{}{}, waits: newWaits(), homes: map[*rondo.Engine]*hostWorld{},
 	}
 	w.log = newLog(w, cfg.Log)
 	w.order, w.chance = w.random("order"), w.random("program")
