@@ -21,6 +21,9 @@ import (
 // beside, with command lines of their own. Should the same faults not give such an error when they are tried a
 // second time, then fn is not as good as the first time: Search says so, and takes any error for the same.
 //
+// Of several searches in one test, and other simulations, each is given the faults that the command line names; one that has not all of them says so in the
+// test's log, and the test fails for it only if none has.
+//
 // Of the flags, -rondo.from says with which seed to begin; -rondo.seeds, how many seeds to try in place of n, or -rondo.for, for how
 // long, in real time; and -rondo.seed is the only one to try.
 func Search(t testing.TB, n int, cfg Config, fn func(w *World)) {
@@ -43,6 +46,7 @@ func (o *runFlags) search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 			return
 		}
 	}
+	failed := t.Failed() // before
 	var turn turn
 	defer turn.end()
 	began := time.Now() //nolint:forbidigo // how long to search is a matter of real time
@@ -59,7 +63,7 @@ func (o *runFlags) search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 		if err == nil {
 			continue
 		}
-		if t.Failed() { // not by World.Errorf: it cannot be undone, so it is not tried again either
+		if t.Failed() && !failed { // not by World.Errorf: it cannot be undone, so it is not tried again either
 			t.Logf("sim: seed %d fails; to repeat it: %s", cfg.Seed, command(t.Name(), cfg.Seed, w.fired))
 			o.keepFirst(t, w)
 			return
@@ -137,14 +141,18 @@ func (t *turn) end() {
 // repeat runs what a search has found.
 func (o *runFlags) repeat(t testing.TB, cfg Config, fn func(w *World)) {
 	t.Helper()
+	failed := t.Failed() // another simulation of the test has
 	w := newWorld(cfg)
+	var err error
 	defer func() { // also if the test's FailNow ends it
-		if t.Failed() {
+		if o.faults != "" {
+			w.settle(t, err)
+		}
+		if err != nil || t.Failed() && !failed {
 			w.keepLog(t, o.log)
 		}
 	}()
-	err := w.run(fn)
-	if err == nil {
+	if err = w.run(fn); err == nil && o.faults == "" {
 		err = w.missed()
 	}
 	if err != nil {
