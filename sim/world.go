@@ -188,7 +188,7 @@ func (w *World) run(main func(w *World)) error {
 // given to [Search] it takes the place of the test's, which would end the search.
 func (w *World) Errorf(format string, args ...any) {
 	err := complain(format, args...)
-	w.log.add("", "error", err.Error())
+	w.log.say("", "error", err.Error())
 	w.errs = append(w.errs, err)
 }
 
