@@ -45,7 +45,7 @@ type Faults struct {
 	Until time.Duration
 }
 
-// Chaos is some of everything.
+// Chaos is some of everything: of hosts and links in the first minute of the run, unless Until of what it returns is set.
 func Chaos() Faults {
 	return Faults{
 		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Cut: 0.3, Latency: 50 * time.Millisecond, Narrow: 0.05,

@@ -74,6 +74,7 @@ type World struct {
 	broken  error                        // what ends the run
 	failed  bool
 
+	over   *atomic.Bool            // not nil: set when the run is to be given up, since it takes too long in real time
 	beat   atomic.Uint64           // counts steps, for guard
 	acting atomic.Pointer[routine] // what runs, for guard
 
@@ -190,8 +191,8 @@ func (w *World) run(main func(w *World)) error {
 // Errorf notes that the program does not do what it should; it goes on. With it and FailNow a World is what assertion libraries want. In programs
 // given to [Search] it takes the place of the test's, which would end the search.
 func (w *World) Errorf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
-	w.log.add("", "error", err.Error())
+	err := complain(format, args...)
+	w.log.say("", "error", err.Error())
 	w.errs = append(w.errs, err)
 }
 
@@ -269,6 +270,10 @@ func (w *World) step() bool {
 
 // circles counts the steps of an instant, and ends a run that has too many.
 func (w *World) circles() bool {
+	if w.over != nil && w.over.Load() {
+		w.fail(errGivenUp)
+		return true
+	}
 	if w.steps++; w.steps <= maxSteps {
 		return false
 	}
