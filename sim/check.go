@@ -192,7 +192,7 @@ func (c *checker) begin(pieces [][]byte) *Peer {
 func (c *checker) beginSubject(pieces [][]byte) (*Peer, Subject) {
 	c.panics, c.reports = nil, nil
 	s := c.make()
-	p := &Peer{w: c.w, host: c.host, loop: c.peers.Loop()}
+	p := &Peer{w: c.w, host: c.host, home: c.host.up, loop: c.peers.Loop()}
 	c.w.attach(p, c.subject, ":0", s.Protocol)
 	c.send(p, pieces)
 	return p, s

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -21,16 +22,20 @@ func (w *World) script(p *plan) {
 	}
 }
 
-// Connections are those that stand or are being made, in the order of their hosts and of their beginning.
+// Connections are those that stand or are being made, in the order of the hosts that have connected and of their beginning. One of which only one end
+// stands is among them: the other end's machine may have been switched off, or a partition keeps it from hearing that the other has given up.
 func (w *World) Connections() []*Connection {
 	var all []*Connection
 	for _, h := range w.hosts {
 		for _, s := range h.connections() {
-			if !s.accepted && !s.dead {
+			if !s.dead && (!s.accepted || s.plan.ends[0].place == 0) {
 				all = append(all, &Connection{s.plan})
 			}
 		}
 	}
+	slices.SortFunc(all, func(a, b *Connection) int {
+		return cmp.Or(cmp.Compare(a.From().index, b.From().index), cmp.Compare(a.plan.place, b.plan.place))
+	})
 	return all
 }
 
@@ -59,10 +64,10 @@ func (c *Connection) Silence() { c.plan.script.silent = true }
 // Abort has the connection be gone when it is accepted: ECONNABORTED.
 func (c *Connection) Abort() { c.plan.script.abort = true }
 
-// Reset resets the connection now, for both ends. Before it stands, and after it has ended, Reset does nothing.
+// Reset resets the connection now, for both ends, or the one that stands. Before it stands, and after it has ended, Reset does nothing.
 func (c *Connection) Reset() {
 	p := c.plan
-	if p.ends[0].state == connecting || p.ends[1] == nil || p.ends[0].dead && p.ends[1].dead {
+	if p.ends[1] == nil || p.ends[0].state == connecting && !p.ends[0].dead || p.ends[0].dead && p.ends[1].dead {
 		return
 	}
 	p.w.log.add(p.way.name(), "reset", p.name)
@@ -87,7 +92,8 @@ type Way struct {
 
 func (d *Way) fate() *fate { return &d.plan.fates[d.side] }
 
-// ResetAfter has the connection reset when n bytes were sent, which still arrive; with 0, when the first would be.
+// ResetAfter has the connection reset when n bytes were sent, which still arrive, and the reset behind them: in a partition, when it ends. The sender hears of it at
+// once. With 0 it is reset when the first byte would be sent.
 func (d *Way) ResetAfter(n int64) { d.add("ResetAfter", trouble{after: n, reset: true}) }
 
 // StallAfter has nothing arrive for so long of what is sent after n bytes.
@@ -110,7 +116,8 @@ func (d *Way) Stall(stall time.Duration) {
 }
 
 // Pieces says in which sizes what is sent next arrives. A piece waits until it is whole, or the direction is ended: so a script can have one
-// write arrive in parts, and several together. After the last, all goes as it comes. A piece is of 64 KiB at the most.
+// write arrive in parts, and several together. After the last, all goes as it comes. A piece is of 64 KiB at the most. One in the midst of which the direction is to be
+// reset or to stall goes in two: up to there, and the rest, if any comes, as the next.
 func (d *Way) Pieces(sizes ...int) { d.fate().pieces = between("Pieces", sizes, maxPiece) }
 
 // Writes says how many bytes the next writes to the connection take, at the most: the rest is left over, as when the system's buffer is full.

@@ -185,6 +185,148 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// What goes wrong in the midst of a piece goes wrong there, and the pieces are still of their sizes.
+func TestPiecesAndTroubles(t *testing.T) {
+	stall := func(n int64) func(*sim.Way) { return func(d *sim.Way) { d.StallAfter(n, time.Second) } }
+	reset := func(n int64) func(*sim.Way) { return func(d *sim.Way) { d.ResetAfter(n) } }
+	for _, c := range []struct {
+		name    string
+		pieces  []int
+		trouble func(*sim.Way)
+		want    []int
+		resets  bool
+	}{
+		{"stall in a piece", []int{10, 10, 10}, stall(4), []int{4, 6, 10, 10, 10}, false},
+		{"stall between pieces", []int{10, 10}, stall(10), []int{10, 10, 20}, false},
+		{"stall in a piece that waits", []int{10, 100}, stall(15), []int{10, 5, 25}, false}, // the end completes it
+		{"reset before the first", []int{10, 100}, reset(0), nil, true},
+		{"reset in a piece", []int{10, 100}, reset(3), []int{3}, true},
+		{"reset between pieces", []int{10, 100}, reset(10), []int{10}, true},
+		{"reset in a piece that waits", []int{10, 100}, reset(15), []int{10, 5}, true},
+		{"reset at the end of what waits", []int{10, 100}, reset(40), []int{10, 30}, true},
+		{"reset behind what comes", []int{10, 100}, reset(41), []int{10, 30}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sim.Run(t, sim.Config{Log: true}, func(w *sim.World) {
+				client, server := pair(w)
+				forth := w.Connections()[0].Forth()
+				forth.Pieces(c.pieces...)
+				c.trouble(forth)
+				say(w, client, strings.Repeat("x", 40))
+				w.Sleep(time.Second)
+				if !c.resets {
+					_ = closeWrite(client)
+				}
+				got, err := io.ReadAll(server)
+				if c.resets {
+					wants(w, "reading", err, syscall.ECONNRESET)
+				} else if len(got) != 40 {
+					w.Errorf("%d bytes have come, and %v", len(got), err)
+				}
+				if got := packets(w); !slices.Equal(got, c.want) {
+					w.Errorf("it travelled in %d, and not %d", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// What was sent before a reset arrives, and the reset behind it, also if a partition holds them up: all that was sent in it, or before it.
+func TestResetAfterInPartition(t *testing.T) {
+	for _, oneWay := range []bool{false, true} {
+		sim.Run(t, sim.Config{}, func(w *sim.World) {
+			client, server := pair(w)
+			w.Connections()[0].Forth().ResetAfter(15)
+			say(w, client, "first") // is on its way when the link is cut
+			if oneWay {
+				w.CutOneWay(w.Host("client"), w.Host("server"))
+			} else {
+				w.Partition(w.Host("server"))
+			}
+			say(w, client, "second")
+			w.Sleep(time.Second)
+			say(w, client, "third")
+			_, err := client.Read(make([]byte, 1))
+			wants(w, "the sender", err, syscall.ECONNRESET)
+			at := w.Elapsed()
+			w.After(time.Minute, w.Heal)
+			got, err := io.ReadAll(server)
+			wants(w, "reading", err, syscall.ECONNRESET)
+			if string(got) != "firstsecondthir" {
+				w.Errorf("%q has arrived", got)
+			}
+			took(w, at, time.Minute+500*time.Microsecond, "the reset")
+			if n := len(w.Connections()); n != 0 {
+				w.Errorf("%d connections are left", n)
+			}
+		})
+	}
+}
+
+// A connection of which one end alone stands can be had and reset, whichever it is.
+func TestConnectionsHalfOpen(t *testing.T) {
+	for _, off := range []string{"client", "server"} {
+		sim.Run(t, sim.Config{}, func(w *sim.World) {
+			client, server := pair(w)
+			w.Host(off).PowerOff()
+			left := client
+			if off == "client" {
+				left = server
+			}
+			all := w.Connections()
+			if len(all) != 1 || all[0].Name() != "client>server:7#1" {
+				w.Fatalf("without the %s there are %d connections", off, len(all))
+			}
+			at := w.Elapsed()
+			w.After(time.Second, all[0].Reset)
+			_, err := left.Read(make([]byte, 1))
+			wants(w, "what is left", err, syscall.ECONNRESET)
+			took(w, at, time.Second, "the reset")
+			if n := len(w.Connections()); n != 0 {
+				w.Errorf("%d connections are left", n)
+			}
+		})
+	}
+	// The client has given up, and the server does not know it.
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		w.Host("server").Start(echoServer)
+		w.CutOneWay(w.Host("server"), w.Host("client"))
+		e := w.Host("client").Engine()
+		ctx, cancel := w.WithTimeout(background, 500*time.Millisecond)
+		defer cancel()
+		w.After(100*time.Millisecond, func() { w.CutOneWay(w.Host("client"), w.Host("server")) })
+		_, err := e.DialContext(ctx, "tcp", "server:7")
+		wants(w, "connecting", err, context.DeadlineExceeded)
+		w.Sleep(time.Millisecond) // the client's loop closes the socket
+		all := w.Connections()
+		if len(all) != 1 {
+			w.Fatalf("%d connections", len(all))
+		}
+		all[0].Reset()
+		if n := len(w.Connections()); n != 0 {
+			w.Errorf("%d connections are left", n)
+		}
+	})
+}
+
+// Connections are in the order of who has connected, not of who still stands.
+func TestConnectionsInOrder(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		w.Host("server").Start(echoServer)
+		for _, name := range []string{"a", "b", "a", "c"} {
+			connect(w, w.Host(name).Engine(), "tcp", "server:7")
+		}
+		w.Host("b").PowerOff()
+		var got []string
+		for _, c := range w.Connections() {
+			got = append(got, c.Name())
+		}
+		if want := "a>server:7#1 a>server:7#2 b>server:7#1 c>server:7#1"; strings.Join(got, " ") != want {
+			w.Errorf("%s, and not %s", got, want)
+		}
+	})
+}
+
 // packets are the sizes of those with data that have arrived.
 func packets(w *sim.World) (sizes []int) {
 	for _, e := range w.Log().Entries() {

@@ -37,7 +37,8 @@
 // # A single protocol, or task
 //
 // [CheckProtocol] and [CheckStream] hold any protocol to what all must keep: that it does the same however its input is split into pieces. A [Peer] is the
-// other end of one connection, and says and expects what a script says, also over time. [Task] runs one task in virtual time without a network, and
+// other end of one connection, and says and expects what a script says, also over time: [World.Attach] gives it to a protocol, [World.ListenPeer] to a client of the
+// program's, [World.DialPeer] to a server. [Task] runs one task in virtual time without a network, and
 // [Clock] is for code that is given its time.
 //
 // # The network

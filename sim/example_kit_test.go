@@ -52,6 +52,42 @@ func ExamplePeer() {
 	// <nil>
 }
 
+// A script plays the server, for the program's own client: one that says half of a line, and no more for a minute.
+func ExampleWorld_ListenPeer() {
+	_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+		l := w.ListenPeer("server:7000")
+		w.Go(func() { // beside the program
+			p := l.Accept()
+			p.Send("The poetry of ")
+			w.Sleep(time.Minute)
+			p.Send("earth is never dead")
+			p.Close()
+		})
+		text, err := fetchPoem(w.Host("client").Engine(), "server:7000")
+		fmt.Printf("%q, %v, after %v\n", text, err, w.Elapsed().Round(time.Second))
+	})
+	fmt.Println(err)
+	// Output:
+	// "The poetry of earth is never dead", <nil>, after 1m0s
+	// <nil>
+}
+
+// A script plays a client of the program's own server: one that goes away in the midst of a poem.
+func ExampleWorld_DialPeer() {
+	_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+		w.Host("server").Start(servePoem)
+		w.Sleep(time.Second) // it listens by then
+		rude, polite := w.DialPeer("server:7000"), w.DialPeer("server:7000")
+		rude.Expect("The poetry of earth is never dead:\n")
+		rude.Reset()
+		polite.Expect(poem) // all the same
+		polite.ExpectEnd()
+	})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+}
+
 // hasty is a protocol that takes for granted that a line comes in one piece.
 type hasty struct{ greeter }
 

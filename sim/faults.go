@@ -45,7 +45,7 @@ type Faults struct {
 	Until time.Duration
 }
 
-// Chaos is some of everything.
+// Chaos is some of everything: of hosts and links in the first minute of the run, unless Until of what it returns is set.
 func Chaos() Faults {
 	return Faults{
 		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Cut: 0.3, Latency: 50 * time.Millisecond, Narrow: 0.05,
@@ -184,7 +184,7 @@ func (h *Host) startAgain() (repair func()) {
 
 // every has something happen to the host again and again, with so much time between on average, if it can; undo after the time of a repair.
 func (h *Host) every(what string, mean time.Duration, can func() bool, do func(*rand.Rand) (undo func())) {
-	h.w.every(h.name, what, mean, can, do)
+	h.w.every(h.name, what, mean, func() bool { return !h.spared() && (can == nil || can()) }, do) // a peer may have come to it since
 }
 
 func (w *World) every(name, what string, mean time.Duration, can func() bool, do func(*rand.Rand) (undo func())) {

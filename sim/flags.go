@@ -30,12 +30,12 @@ func init() {
 }
 
 func (o *runFlags) declare(f *flag.FlagSet) {
-	f.Uint64Var(&o.seed, "rondo.seed", 0, "the `seed` of simulations: of sim.Run where Config.Seed is zero, and the only one that sim.Search tries")
-	f.Uint64Var(&o.from, "rondo.from", 0, "the first `seed` that sim.Search tries; zero leaves it to the test, and if that does not say, it is 1")
-	f.IntVar(&o.seeds, "rondo.seeds", 0, "how `many` seeds sim.Search tries, whatever the test asks for; zero leaves it to the test")
-	f.DurationVar(&o.span, "rondo.for", 0, "how `long` each sim.Search goes on to try seeds, in real time and in place of a number, as 10m; zero leaves it to the test")
+	f.Uint64Var(&o.seed, "rondo.seed", 0, "the `seed` of simulations: the only one that sim.Search tries, and that of sim.Run unless the test sets Config.Seed")
+	f.Uint64Var(&o.from, "rondo.from", 0, "the first `seed` that sim.Search tries, and nothing to sim.Run; zero leaves it to the test, and if that does not say, it is 1")
+	f.IntVar(&o.seeds, "rondo.seeds", 0, "how `many` seeds sim.Search tries, whatever the test asks for, and nothing to sim.Run, which has one; zero leaves it to the test")
+	f.DurationVar(&o.span, "rondo.for", 0, "how `long` each sim.Search goes on to try seeds, in real time and in place of a number, as 10m; nothing to sim.Run; zero leaves it to the test")
 	f.StringVar(&o.log, "rondo.log", "", "where the log of a simulation that fails is written: a `file`, as a page if it ends in .html")
-	f.StringVar(&o.faults, "rondo.faults", "", "with -rondo.seed: the only `faults` that happen, with semicolons between them, or none")
+	f.StringVar(&o.faults, "rondo.faults", "", "with -rondo.seed, and where that is made use of: the only `faults` that happen, with semicolons between them, or none")
 }
 
 // check says what makes no sense.
@@ -53,6 +53,22 @@ func (o *runFlags) check() error {
 		return fmt.Errorf("sim: -rondo.faults names faults of one seed: give that seed too, by -rondo.seed")
 	}
 	return nil
+}
+
+// unused says which flags mean nothing to a Run for which the test says that seed.
+func (o *runFlags) unused(seed uint64) (said []string) {
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{{"seeds", o.seeds > 0}, {"from", o.from > 0}, {"for", o.span > 0}} {
+		if f.given {
+			said = append(said, fmt.Sprintf("-rondo.%s is for sim.Search, and nothing to sim.Run, which has one seed: -rondo.seed says which", f.name))
+		}
+	}
+	if seed != 0 && o.seed != 0 {
+		said = append(said, fmt.Sprintf("-rondo.seed=%d, and -rondo.faults with it, are not made use of, since the test sets Config.Seed=%d", o.seed, seed))
+	}
+	return said
 }
 
 // only are the faults that the flags leave, or else those that the test does.

@@ -103,6 +103,7 @@ func (h *Host) New(cfg rondo.Config) (*rondo.Engine, error) {
 	e, err := rondo.NewIn(h.up, cfg)
 	if err == nil {
 		h.up.engines = append(h.up.engines, e)
+		h.w.homes[e] = h.up
 	}
 	return e, err
 }

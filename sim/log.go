@@ -13,7 +13,8 @@ import (
 	"github.com/rondo-go/rondo"
 )
 
-// Log is what has happened in a world, in its order. The same program and seed give the same log, to the byte.
+// Log is what has happened in a world, in its order. The same program and seed give the same log, to the byte, on every machine: errors of the system are in it as Linux
+// words them.
 type Log struct {
 	w       *World
 	whole   bool
@@ -136,7 +137,7 @@ func (w *World) Log() *Log { return w.log }
 
 // Note adds a line of the program's own to the log.
 func (w *World) Note(format string, args ...any) {
-	w.log.add("", "note", fmt.Sprintf(format, args...))
+	w.log.say("", "note", fmt.Sprintf(format, args...))
 }
 
 // logHandler puts what engines report into the log.
@@ -170,7 +171,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		h.w.aside = append(h.w.aside, b.String())
 		return nil
 	}
-	h.w.log.add(h.host, "log", b.String())
+	h.w.log.say(h.host, "log", b.String())
 	return nil
 }
 

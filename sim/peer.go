@@ -5,24 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"syscall"
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/poller"
 )
 
-// Peer is the other end of a connection whose protocol is under test. Its methods are a script's lines: each sends something, or waits
+// Peer is the other end of a connection of the program's: of a protocol under test ([World.Attach], [World.AttachAccepted]), or of a whole client or server, which
+// connects to it or which it connects to ([World.ListenPeer], [World.DialPeer]). Its methods are a script's lines: each sends something, or waits
 // for something, and returns when that has come to pass in virtual time; what does not come is noted by World.Errorf, with the line of the
 // script. They are for the function given to [Run], and others of the world's goroutines; not for tasks and callbacks.
+//
+// A peer's host is spared by the faults that come by chance, as one in Faults.Spare is; its connections and links have theirs. No method waits for ever: not
+// longer than the connection or the peer's host is there, nor than an hour for anything at once.
 type Peer struct {
 	w        *World
 	host     *Host
+	home     *hostWorld
 	loop     *rondo.Loop
-	conn     *rondo.Conn
+	conn     *rondo.Conn // nil: it has not come to that
+	sock     *socket     // the connection's
 	received buffer
 	ended    bool // the other side has ended its direction
 	lost     bool
@@ -32,76 +40,26 @@ type Peer struct {
 // patience is how long a peer waits for what it expects.
 const patience = time.Hour
 
-// Attach gives p a connection that it has dialed, on engine e, which is one of this world's. The peer is what it has reached, on a host of its own
-// (peer1, peer2, ...). Attach waits until the connection stands; if it does not come to that, the run ends.
-func (w *World) Attach(e *rondo.Engine, p rondo.Protocol) *Peer {
-	peer := w.newPeer()
-	w.attach(peer, e, ":1", p)
-	return peer
-}
-
-// AttachAccepted is Attach for a protocol that was dialed: by the peer.
-func (w *World) AttachAccepted(e *rondo.Engine, p rondo.Protocol) *Peer {
-	peer := w.newPeer()
-	host := w.hostOf(e)
-	accepted := false
-	ln, err := e.Listen("tcp", ":0", func() rondo.Protocol {
-		accepted = true
-		return p
-	})
-	if err != nil {
-		w.Fatalf("sim: attaching a peer: %v", err)
-	}
-	peer.dial(peer.loop.Engine(), net.JoinHostPort(host.name, portOf(ln)), peer)
-	w.Wait(func() bool { return accepted })
-	_ = ln.Close()
-	return peer
-}
-
-func (w *World) newPeer() *Peer {
-	w.peers++
-	h := w.Host(fmt.Sprintf("peer%d", w.peers))
-	return &Peer{w: w, host: h, loop: h.Engine().Loop()}
-}
-
-// attach has p dial the peer, at this port of its host's.
-func (w *World) attach(peer *Peer, e *rondo.Engine, at string, p rondo.Protocol) {
-	w.hostOf(e)
-	ln, err := peer.loop.Engine().Listen("tcp", at, func() rondo.Protocol { return peer })
-	if err != nil {
-		w.Fatalf("sim: attaching a peer: %v", err)
-	}
-	peer.dial(e, net.JoinHostPort(peer.host.name, portOf(ln)), p)
-	w.Wait(func() bool { return peer.conn != nil })
-	_ = ln.Close()
-}
-
-func portOf(ln *rondo.Listener) string {
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
-}
-
-func (p *Peer) dial(e *rondo.Engine, to string, proto rondo.Protocol) {
-	if _, err := e.Dial(background, "tcp", to, proto).Wait(background); err != nil {
-		p.w.Fatalf("sim: attaching a peer: %v", err)
-	}
-}
-
-// hostOf finds the host that an engine is on.
-func (w *World) hostOf(e *rondo.Engine) *Host {
-	for _, h := range w.hosts {
-		if h.up != nil && slices.Contains(h.up.engines, e) {
-			return h
-		}
-	}
-	panic("sim: a peer is attached to an engine that is not this world's: Host.Engine and Host.New start those that are")
-}
-
 // Host is the host that the peer is on: for World.SetLink, World.Partition and the like.
 func (p *Peer) Host() *Host { return p.host }
 
 // ConnectionMade implements rondo.Protocol, as the next three do. They are for the engine.
-func (p *Peer) ConnectionMade(c *rondo.Conn) { p.conn = c }
+func (p *Peer) ConnectionMade(c *rondo.Conn) {
+	p.conn = c
+	local, remote := addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())
+	for _, s := range p.home.table {
+		if s != nil && s.plan != nil && s.local == local && s.remote == remote {
+			p.sock = s
+		}
+	}
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if a, ok := a.(*net.TCPAddr); ok {
+		return netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}
 
 // DataReceived implements rondo.Protocol.
 func (p *Peer) DataReceived(_ *rondo.Conn, b []byte) int {
@@ -115,11 +73,22 @@ func (p *Peer) EOFReceived(*rondo.Conn) { p.ended = true }
 // ConnectionLost implements rondo.Protocol.
 func (p *Peer) ConnectionLost(_ *rondo.Conn, err error) { p.lost, p.err = true, err }
 
-// on runs fn on the peer's loop.
+// over reports whether the connection is no more, or has never been.
+func (p *Peer) over() bool {
+	if p.home.gone && !p.lost {
+		p.lost, p.err = true, p.home.goneError()
+	}
+	return p.lost
+}
+
+// on runs fn on the peer's loop, if there is a connection.
 func (p *Peer) on(fn func()) {
+	if p.conn == nil || p.over() {
+		return
+	}
 	done := false
 	if p.loop.Post(func() { fn(); done = true }) {
-		p.w.Wait(func() bool { return done })
+		p.until(func() bool { return done || p.home.gone })
 	}
 }
 
@@ -147,6 +116,7 @@ func (p *Peer) CloseWrite() {
 // Close closes the connection in good order, and waits as Send does.
 func (p *Peer) Close() {
 	p.on(func() { p.conn.Close() })
+	p.until(p.over) // all is with the system
 	p.Settle()
 }
 
@@ -163,27 +133,41 @@ func (p *Peer) PauseReading() { p.on(p.conn.PauseReading) }
 // ResumeReading undoes PauseReading.
 func (p *Peer) ResumeReading() { p.on(p.conn.ResumeReading) }
 
-// Settle waits until what was sent has arrived and been answered, if the answer needs no time of its own: a way there and a
-// way back, and half as much again, but a millisecond at the least. With a zero Config that is two milliseconds and a half.
+// Settle waits until what was sent has arrived and been read, and been answered, if the answer needs no time of its own: it lets another millisecond pass, and waits for
+// what the other side has sent by then. On a link with the zero Config's latency that takes a millisecond and a half in all. It does not wait for what does not
+// move, because the other side does not read, or because a script has it wait for more (see Way.Pieces); nor longer than the connection stands, nor than an hour for
+// either.
 func (p *Peer) Settle() {
-	way := time.Duration(0)
-	for ends, l := range p.w.links {
-		if ends.a == p.host || ends.b == p.host {
-			way = max(way, l.Latency+l.Jitter)
-		}
+	p.until(func() bool { return p.home.gone || !p.sock.underway(math.MaxInt64) })
+	p.w.Sleep(time.Millisecond)
+	if s := p.sock; s != nil && s.peer != nil {
+		answered := s.peer.out.sent
+		p.until(func() bool { return p.home.gone || !s.peer.underway(answered) })
 	}
-	p.w.Sleep(3*way + time.Millisecond)
+}
+
+// underway reports whether anything of the first n bytes that s has sent, or the end that it has sent, has not arrived yet, or waits to be read by who reads.
+func (s *socket) underway(n int64) bool {
+	if s == nil || s.peer == nil || s.peer.dead || s.peer.place == 0 {
+		return false
+	}
+	far := s.peer
+	if s.dead {
+		return s.told // it is a reset that is on its way
+	}
+	arrived := s.out.sent - int64(s.out.flying-s.out.heard)
+	return arrived < min(n, s.out.sent) || s.out.fin && !far.eof || far.in.len() > 0 && far.want&poller.Read != 0
 }
 
 // Received is what has come and no Expect has taken.
 func (p *Peer) Received() string { return string(p.received.bytes[p.received.head:]) }
 
 // Ended reports whether the other side has ended its direction, or the connection.
-func (p *Peer) Ended() bool { return p.ended || p.lost }
+func (p *Peer) Ended() bool { return p.ended || p.over() }
 
-// Err is how the connection has ended: nil if it has not, or did so in good order.
+// Err is how the connection has ended: nil if it has not, or did so in good order. If it has never stood, Err is why.
 func (p *Peer) Err() error {
-	if p.err == io.EOF { //nolint:errorlint // documented to be bare
+	if p.over(); p.err == io.EOF { //nolint:errorlint // documented to be bare
 		return nil
 	}
 	return p.err
@@ -232,10 +216,12 @@ func (p *Peer) ExpectReset() time.Duration {
 }
 
 // until waits until done says true, but not for ever.
-func (p *Peer) until(done func() bool) {
+func (p *Peer) until(done func() bool) { p.w.within(patience, done) }
+
+func (w *World) within(d time.Duration, done func() bool) {
 	late := false
-	defer p.w.After(patience, func() { late = true })()
-	p.w.Wait(func() bool { return late || done() })
+	defer w.After(d, func() { late = true })()
+	w.Wait(func() bool { return late || done() })
 }
 
 // state says how the connection stands, as the end of a sentence about what has come.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -12,9 +13,10 @@ type plan struct {
 	way                   *link
 	ends                  [2]*socket // what connects, and what listens; nil: not yet
 	far                   *Host
-	refuse, silent, abort bool // drawn
-	muted                 bool // silent has been noted
-	lose                  int  // first packets
+	place                 uint64 // among the world's connections, in the order of their beginning
+	refuse, silent, abort bool   // drawn
+	muted                 bool   // silent has been noted
+	lose                  int    // first packets
 	fates                 [2]fate
 	script                struct { // the same, if a script says so
 		refuse, silent, abort bool
@@ -68,7 +70,11 @@ func (w *World) newPlan(name string, way *link) *plan {
 func offset(r *rand.Rand) int64 { return r.Int64N(int64(1) << r.IntN(21)) }
 
 // begin is the beginning of the connection of s to a host.
-func (p *plan) begin(s *socket, far *Host) { p.ends[0], p.far = s, far }
+func (p *plan) begin(s *socket, far *Host) {
+	p.ends[0], p.far = s, far
+	p.w.begun++
+	p.place = p.w.begun
+}
 
 // loses is asked for each first packet.
 func (p *plan) loses() bool {
@@ -110,20 +116,32 @@ func (s *socket) side() int {
 
 // goes is how many of n bytes s sends in one packet: none if it waits until there are more.
 func (f *fate) goes(s *socket, n int) int {
+	most := f.untilTrouble(s)
+	if len(f.pieces) == 0 {
+		return int(min(int64(s.w.cut(n)), most))
+	}
+	piece := int(min(int64(f.pieces[0]), most)) // a piece that trouble lies in goes in two
 	switch {
-	case len(f.pieces) == 0:
-		n = s.w.cut(n)
-	case n >= f.pieces[0]:
-		n, f.pieces = f.pieces[0], f.pieces[1:]
+	case n >= piece:
+		n = piece
 	case !s.out.shut:
 		return 0
 	}
-	for i := range f.troubles {
-		if left := f.troubles[i].after - s.out.sent; left > 0 {
-			n = int(min(int64(n), left))
-		}
+	if f.pieces[0] -= n; f.pieces[0] == 0 {
+		f.pieces = f.pieces[1:]
 	}
 	return n
+}
+
+// untilTrouble is how many bytes s sends before something goes wrong.
+func (f *fate) untilTrouble(s *socket) int64 {
+	most := int64(math.MaxInt)
+	for i := range f.troubles {
+		if left := f.troubles[i].after - s.out.sent; left > 0 {
+			most = min(most, left)
+		}
+	}
+	return most
 }
 
 // meet is called when s has sent something, or is about to; it reports whether the connection is no more.
@@ -154,10 +172,13 @@ func (f *fate) meet(s *socket) bool {
 	return false
 }
 
-// breakOff resets the connection, seen from s: the peer hears of it behind what is on its way.
+// breakOff resets the connection, seen from s: the peer hears of it behind what is on its way, also if that waits for the end of a partition.
 func (p *plan) breakOff(s *socket) {
 	s.transmit(packet{kind: rst})
+	held := s.out.held
+	s.out.held = nil // so that fail does not drop it
 	s.fail(econnreset)
+	s.out.held = held
 }
 
 // share is how many of n bytes are read or written at once: what the script says, and after its end what is drawn.

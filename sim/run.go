@@ -13,21 +13,35 @@ import (
 // Run runs a program in a world of its own: fn makes hosts, starts what they do, waits for what must come, and checks it. When it returns,
 // engines that are still open are closed. The test fails if something panics or waits for ever, or as World.Errorf says, and tells how to repeat it.
 //
-// The flags -rondo.seed and -rondo.faults are for a Config without a seed. With -rondo.log=FILE the log of a run that fails is written there: drawn, as a page
+// The flags -rondo.seed and -rondo.faults are for a Config without a seed, and -rondo.seeds, -rondo.from and -rondo.for for [Search]: the test's log says of which nothing was
+// made. If the test has several simulations, it is enough that one of them has the faults that -rondo.faults asks for. With -rondo.log=FILE the log of a run that fails is written there: drawn, as a page
 // if the name ends in .html, or a line for each event if it ends in .log.
 func Run(t testing.TB, cfg Config, fn func(w *World)) {
 	t.Helper()
-	if err := given.check(); err != nil {
+	given.run(t, cfg, fn)
+}
+
+func (o *runFlags) run(t testing.TB, cfg Config, fn func(w *World)) {
+	t.Helper()
+	if err := o.check(); err != nil {
 		t.Error(err)
 		return
 	}
-	if cfg.Seed == 0 {
-		cfg.Seed = given.seed
-		cfg.Only = given.only(cfg.Only)
+	for _, said := range o.unused(cfg.Seed) {
+		t.Logf("sim: %s", said)
 	}
-	cfg.Log = cfg.Log || given.log != ""
+	asked := cfg.Seed == 0 && o.faults != ""
+	if cfg.Seed == 0 {
+		cfg.Seed = o.seed
+		cfg.Only = o.only(cfg.Only)
+	}
+	cfg.Log = cfg.Log || o.log != ""
 	w := newWorld(cfg)
+	var err error
 	defer func() {
+		if asked {
+			w.settle(t, err)
+		}
 		if t.Failed() {
 			w.asideMu.Lock()
 			for _, line := range w.aside {
@@ -38,12 +52,13 @@ func Run(t testing.TB, cfg Config, fn func(w *World)) {
 				t.Logf("sim: the faults that happened:\n%s", indent(w.fired))
 			}
 			t.Logf("sim: to repeat it: %s", command(t.Name(), w.seed, cfg.Only))
-			w.keepLog(t, given.log)
+			w.keepLog(t, o.log)
 		}
 	}()
-	if err := w.run(fn); err != nil {
-		t.Error(err)
-	} else if err := w.missed(); err != nil {
+	if err = w.run(fn); err == nil && !asked {
+		err = w.missed()
+	}
+	if err != nil {
 		t.Error(err)
 	}
 }

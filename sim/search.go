@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -10,9 +12,17 @@ import (
 // good the second time as the first. Then it looks for few faults with which that seed still fails, and the test fails with the
 // command line that repeats just that.
 //
-// It still fails if one of its errors is like the first one of before: if their first lines differ only in numbers and durations. An error of another kind that
-// comes up with fewer faults is told beside, with a command line of its own. Should the same faults not give such an error when they are tried a
+// The seed and its command line are logged before that; and that ends after ten seconds of real time, or half of what go test's -timeout leaves the test,
+// if that is less. What is found by then is what is told.
+//
+// It still fails if one of its errors is like the first one of before: if they come of the same format of World.Errorf, or of one line that calls an assertion
+// library, whatever numbers, durations and strings were put into it. An error that was put into it tells them apart; and so does, if the format
+// has no words of its own, the text; but not numbers, durations and quoted strings in these. Of errors of other kinds that come up with fewer faults two are told
+// beside, with command lines of their own. Should the same faults not give such an error when they are tried a
 // second time, then fn is not as good as the first time: Search says so, and takes any error for the same.
+//
+// Of several searches in one test, and other simulations, each is given the faults that the command line names; one that has not all of them says so in the
+// test's log, and the test fails for it only if none has.
 //
 // Of the flags, -rondo.from says with which seed to begin; -rondo.seeds, how many seeds to try in place of n, or -rondo.for, for how
 // long, in real time; and -rondo.seed is the only one to try.
@@ -36,6 +46,7 @@ func (o *runFlags) search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 			return
 		}
 	}
+	failed := t.Failed() // before
 	var turn turn
 	defer turn.end()
 	began := time.Now() //nolint:forbidigo // how long to search is a matter of real time
@@ -52,12 +63,12 @@ func (o *runFlags) search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 		if err == nil {
 			continue
 		}
-		if t.Failed() { // not by World.Errorf: it cannot be undone, so it is not tried again either
+		if t.Failed() && !failed { // not by World.Errorf: it cannot be undone, so it is not tried again either
 			t.Logf("sim: seed %d fails; to repeat it: %s", cfg.Seed, command(t.Name(), cfg.Seed, w.fired))
 			o.keepFirst(t, w)
 			return
 		}
-		s := shrink(cfg, w, fn)
+		s := o.fewer(t, cfg, w, fn)
 		t.Errorf("seed %d: %v\n\nsim: seed %d fails, after %d that did not. Of its %d faults these are enough (%d more runs):\n%sto repeat it: %s%s",
 			cfg.Seed, s.err, cfg.Seed, tried, len(w.Faults()), s.runs, indent(s.few), command(t.Name(), cfg.Seed, s.few), s.remarks(t.Name()))
 		if o.log != "" {
@@ -71,6 +82,33 @@ func (o *runFlags) search(t testing.TB, n int, cfg Config, fn func(w *World)) {
 	if p.span > 0 {
 		t.Logf("sim: none of %d seeds from %d on fails", tried, p.first)
 	}
+}
+
+// How long, in real time, fewer faults are looked for, at the most; and after how much of that standard error says what is known by then.
+const (
+	shrinkTime  = 10 * time.Second
+	shrinkQuiet = time.Second
+)
+
+// timeToShrink is how long fewer faults are looked for if the test has so much time left, where less than zero is without end: what follows wants time too.
+func timeToShrink(left time.Duration) time.Duration {
+	if left < 0 {
+		return shrinkTime
+	}
+	return min(shrinkTime, left/2)
+}
+
+// fewer looks for fewer faults with which a seed fails. What is known before is told before, for nobody knows how that ends: to the test's log, of which
+// go test without -v shows nothing if the process comes to its end before the test does, and so, if it takes long, on standard error as well.
+func (o *runFlags) fewer(t testing.TB, cfg Config, w *World, fn func(w *World)) *shrinking {
+	t.Helper()
+	most := timeToShrink(timeLeft(t))
+	known := fmt.Sprintf("sim: seed %d fails, and now fewer of its %d faults are looked for, for %v at the most: %s\nto repeat it with all: %s",
+		cfg.Seed, len(w.fired), most.Round(time.Millisecond), firstLine(w.failures()[0].Error()), command(t.Name(), cfg.Seed, cfg.Only))
+	t.Logf("%s", known)
+	slow := time.AfterFunc(shrinkQuiet, func() { fmt.Fprintln(os.Stderr, known) }) //nolint:forbidigo // whoever waits does so in real time
+	defer slow.Stop()
+	return shrink(cfg, w, fn, most)
 }
 
 // turn is that of a search that has so much time. There may be many more of these than processors, since tests run in parallel; and worlds that run at once
@@ -103,14 +141,18 @@ func (t *turn) end() {
 // repeat runs what a search has found.
 func (o *runFlags) repeat(t testing.TB, cfg Config, fn func(w *World)) {
 	t.Helper()
+	failed := t.Failed() // another simulation of the test has
 	w := newWorld(cfg)
+	var err error
 	defer func() { // also if the test's FailNow ends it
-		if t.Failed() {
+		if o.faults != "" {
+			w.settle(t, err)
+		}
+		if err != nil || t.Failed() && !failed {
 			w.keepLog(t, o.log)
 		}
 	}()
-	err := w.run(fn)
-	if err == nil {
+	if err = w.run(fn); err == nil && o.faults == "" {
 		err = w.missed()
 	}
 	if err != nil {

@@ -120,3 +120,116 @@ func TestShrinkToNone(t *testing.T) {
 		t.Errorf("it says %s", said)
 	}
 }
+
+// What is put into a format varies, but not the errors that are: and where the format says nothing, the text does.
+func TestKindOfComplaints(t *testing.T) {
+	reset, timeout := fmt.Errorf("read 10.0.0.1:7: %w", syscall.ECONNRESET), errors.New(`read "a" of 10.0.0.1:7: too late`)
+	for _, c := range []struct {
+		a, b  error
+		alike bool
+	}{
+		{complain("got %q, want %q", "abc", "abcd"), complain("got %q, want %q", "a--", "abcd"), true},
+		{complain("got %s, want %v", "abc", []int{1}), complain("got %s, want %v", "xyz", []int(nil)), true},
+		{complain("%-*s is late, by %[3]d", 5, "abc", 7), complain("%-*s is late, by %[3]d", 5, "xyz", 99), true},
+		{complain("got %q", "abc"), complain("want %q", "abc"), false},
+		{complain("reading: %v", reset), complain("reading: %v", timeout), false},
+		{complain("reading: %w", reset), complain("reading: %w", fmt.Errorf("read 10.0.0.2:8: %w", syscall.ECONNRESET)), true},
+		{complain("%v", reset), complain("%v", timeout), false},
+		{complain("%s: %v", "abc", timeout), complain("%s: %v", "abc", errors.New(`read "" of 10.0.0.9:7: too late`)), true},
+		{complain("%s", `"abc" of 5`), complain("%s", `"x\"z" of 7`), true},
+		{complain("\n%s", "\tError Trace:\t/a/b_test.go:17\n\tError: x"), complain("\n%s", "\tError Trace:\t/a/b_test.go:17\n\tError: y"), true},
+		{complain("\n%s", "\tError Trace:\t/a/b_test.go:17\n\tError: x"), complain("\n%s", "\tError Trace:\t/a/b_test.go:18\n\tError: x"), false},
+	} {
+		if a, b := kindOf(c.a), kindOf(c.b); (a == b) != c.alike {
+			t.Errorf("%q and %q are of the kinds %q and %q", c.a, c.b, a, b)
+		}
+	}
+	if err := complain("reading: %w", reset); err.Error() != "reading: "+reset.Error() || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%v is not the error that it was made of", err)
+	}
+}
+
+// gotWant checks all at its end, as tests do.
+func gotWant(w *World) {
+	w.Host("server").Start(func(h *Host) error {
+		_, err := h.Engine().ListenNet("tcp", ":7")
+		return err
+	})
+	e := w.Host("client").Engine()
+	var got strings.Builder
+	for range 20 {
+		w.Sleep(time.Second)
+		if _, err := e.DialContext(context.Background(), "tcp", "server:7"); err != nil {
+			got.WriteByte('-')
+		} else {
+			got.WriteByte('+')
+		}
+	}
+	if want := strings.Repeat("+", 20); got.String() != want {
+		w.Errorf("got %q, want %q", got.String(), want)
+	}
+}
+
+func TestShrinkGotAndWant(t *testing.T) {
+	n := &noted{TB: t}
+	new(runFlags).search(n, 10, Config{Faults: Faults{Refuse: 0.3, Lose: 0.3}}, gotWant)
+	said := fmt.Sprint(n.failures)
+	_, list, _ := strings.Cut(said, "more runs):\n")
+	list, _, _ = strings.Cut(list, "to repeat it: ")
+	if strings.Count(list, "\n") != 1 || !strings.HasPrefix(list, "  refuse ") || strings.Contains(said, "in another way") {
+		t.Errorf("it says %s", said)
+	}
+}
+
+// Of failures of many other kinds two are told.
+func TestShrinkTellsFew(t *testing.T) {
+	n := &noted{TB: t}
+	runs := 0
+	new(runFlags).search(n, 1, Config{Faults: Faults{Refuse: 1}}, func(w *World) {
+		gotWant(w)
+		if runs++; runs > 2 {
+			w.errs = []error{errors.New(strings.Repeat("x", runs))}
+		}
+	})
+	if said := fmt.Sprint(n.failures); strings.Count(said, "in another way: ") != 2 || strings.Count(said, "to repeat") != 3 || !strings.Contains(said, " more ways]") {
+		t.Errorf("it says %s", said)
+	}
+}
+
+// pressed is a test that has little time left.
+type pressed struct {
+	noted
+	deadline time.Time
+}
+
+func (p *pressed) Deadline() (time.Time, bool) { return p.deadline, true }
+
+// The seed is told before fewer faults are looked for, and that ends before the test's time does, also in the midst of a run.
+func TestShrinkInTime(t *testing.T) {
+	p := &pressed{noted{TB: t}, time.Now().Add(200 * time.Millisecond)}
+	runs := 0
+	new(runFlags).search(p, 1, Config{Faults: Faults{Refuse: 1}}, func(w *World) {
+		if runs++; runs > 1 {
+			if said := fmt.Sprint(p.logs); !strings.Contains(said, "seed 1 fails, and now fewer of its 20 faults") || !strings.HasSuffix(said, "-rondo.seed=1]") {
+				t.Errorf("the log has only: %s", said)
+			}
+			for !w.failed {
+				w.Sleep(time.Microsecond)
+			}
+		}
+		gotWant(w)
+	})
+	said := fmt.Sprint(p.failures)
+	if runs != 2 || !time.Now().Before(p.deadline) || !strings.Contains(said, "ms of real time: it may be that fewer are enough") ||
+		strings.Count(said, "\n  refuse ") != 20 || strings.Contains(said, "not the same each time") {
+		t.Errorf("after %d runs it says %s", runs, said)
+	}
+}
+
+func TestTimeToShrink(t *testing.T) {
+	for left, want := range map[time.Duration]time.Duration{-1: 10 * time.Second, time.Hour: 10 * time.Second, 4 * time.Second: 2 * time.Second, 0: 0} {
+		if got := timeToShrink(left); got != want {
+			t.Errorf("of %v it is %v in place of %v", left, got, want)
+		}
+	}
+}

@@ -35,6 +35,7 @@ type socket struct {
 
 	err       syscall.Errno // waits to be taken
 	dead      bool          // the connection is no more
+	told      bool          // and s has told the peer so
 	asking    bool          // whether the peer's machine is there again
 	peer      *socket
 	in        buffer // received and not read
@@ -332,6 +333,7 @@ func (s *socket) close(reset bool) {
 func (s *socket) abort() {
 	s.die()
 	s.out.drop()
+	s.told = true
 	s.transmit(packet{kind: rst})
 }
 

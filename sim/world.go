@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rondo-go/rondo"
 )
 
 // Config says what a world is like. The zero Config is a calm one: every link takes half a millisecond each way, and nothing fails.
@@ -61,15 +63,18 @@ type World struct {
 	parted  [][]*Host // partitions
 	nextIP  uint32
 	peers   int
-	conns   map[string]int      // how many of that name there have been
-	only    map[string]bool     // faults that may happen; nil: all
-	fired   []string            // faults that have happened
-	noted   map[string]bool     // those of them that happen again and again
-	errs    []error             // of Errorf
-	scripts []func(*Connection) // of OnConnect
-	broken  error               // what ends the run
+	homes   map[*rondo.Engine]*hostWorld // also those that are no more
+	conns   map[string]int               // how many of that name there have been
+	begun   uint64                       // how many there have been in all
+	only    map[string]bool              // faults that may happen; nil: all
+	fired   []string                     // faults that have happened
+	noted   map[string]bool              // those of them that happen again and again
+	errs    []error                      // of Errorf
+	scripts []func(*Connection)          // of OnConnect
+	broken  error                        // what ends the run
 	failed  bool
 
+	over   *atomic.Bool            // not nil: set when the run is to be given up, since it takes too long in real time
 	beat   atomic.Uint64           // counts steps, for guard
 	acting atomic.Pointer[routine] // what runs, for guard
 
@@ -102,7 +107,7 @@ func newWorld(cfg Config) *World {
 	}
 	w := &World{
 		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
-		all: map[*routine]struct{}{}, waits: newWaits(),
+		all: map[*routine]struct{}{}, waits: newWaits(), homes: map[*rondo.Engine]*hostWorld{},
 	}
 	w.log = newLog(w, cfg.Log)
 	w.order, w.chance = w.random("order"), w.random("program")
@@ -186,8 +191,8 @@ func (w *World) run(main func(w *World)) error {
 // Errorf notes that the program does not do what it should; it goes on. With it and FailNow a World is what assertion libraries want. In programs
 // given to [Search] it takes the place of the test's, which would end the search.
 func (w *World) Errorf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
-	w.log.add("", "error", err.Error())
+	err := complain(format, args...)
+	w.log.say("", "error", err.Error())
 	w.errs = append(w.errs, err)
 }
 
@@ -265,6 +270,10 @@ func (w *World) step() bool {
 
 // circles counts the steps of an instant, and ends a run that has too many.
 func (w *World) circles() bool {
+	if w.over != nil && w.over.Load() {
+		w.fail(errGivenUp)
+		return true
+	}
 	if w.steps++; w.steps <= maxSteps {
 		return false
 	}
