@@ -126,7 +126,7 @@ func TestLayer(t *testing.T) {
 	if err != nil || !bytes.Equal(rest, []byte{8, 0}) {
 		t.Errorf("at the end: %v, %v", rest, err)
 	}
-	if err := <-p.lost; err != io.EOF {
+	if err := <-p.lost; !errors.Is(err, io.EOF) {
 		t.Errorf("the reason is %v", err)
 	}
 }
@@ -137,7 +137,7 @@ func TestLayerCutOff(t *testing.T) {
 	c := dialLayered(t, p)
 	_, _ = c.Write([]byte{8})
 	_ = c.CloseWrite()
-	if err := <-p.lost; err != errCutOff {
+	if err := <-p.lost; !errors.Is(err, errCutOff) {
 		t.Errorf("the reason is %v", err)
 	}
 	if !bytes.Equal(p.got, []byte{7}) {
@@ -153,7 +153,7 @@ func TestLayerPaused(t *testing.T) {
 	c := e.connect(p)
 	want := bytes.Repeat([]byte{7}, 100_000)
 	_, _ = c.Write(append(turn(want), 0))
-	if err := <-p.lost; err != io.EOF {
+	if err := <-p.lost; !errors.Is(err, io.EOF) {
 		t.Errorf("the reason is %v", err)
 	}
 	if !bytes.Equal(p.got, want) {
@@ -183,7 +183,7 @@ func TestLayerFails(t *testing.T) {
 		},
 		"writing much": func(c *rondo.Conn, l *turning) {
 			l.fail = errBroken
-			if _, err := c.Write(make([]byte, 100_000)); err != errBroken {
+			if _, err := c.Write(make([]byte, 100_000)); !errors.Is(err, errBroken) {
 				t.Errorf("Write: %v", err)
 			}
 		},
@@ -192,7 +192,7 @@ func TestLayerFails(t *testing.T) {
 			p := &layered{made: when}
 			c := dialLayered(t, p)
 			_, _ = c.Write([]byte{8})
-			if err := <-p.lost; err != errBroken {
+			if err := <-p.lost; !errors.Is(err, errBroken) {
 				t.Errorf("the reason is %v", err)
 			}
 		})

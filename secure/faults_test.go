@@ -167,7 +167,7 @@ func TestEndings(t *testing.T) {
 			end  func(c *tls.Conn, raw net.Conn)
 			want func(error) bool
 		}{
-			{"in good order", func(c *tls.Conn, _ net.Conn) { _ = c.Close() }, func(err error) bool { return err == io.EOF }},
+			{"in good order", func(c *tls.Conn, _ net.Conn) { _ = c.Close() }, func(err error) bool { return errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) }},
 			{"without close_notify", func(_ *tls.Conn, raw net.Conn) { _ = raw.Close() }, func(err error) bool {
 				return errors.Is(err, secure.ErrNoCloseNotify) && errors.Is(err, io.ErrUnexpectedEOF)
 			}},
@@ -259,7 +259,7 @@ func TestDataThenEnd(t *testing.T) {
 	if err := errors.Join(err, c.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-l.reason; err != io.EOF {
+	if err := <-l.reason; !errors.Is(err, io.EOF) {
 		t.Errorf("the reason is %v", err)
 	}
 	if !bytes.Equal(l.got, want) {

@@ -160,11 +160,10 @@ func TestClient(t *testing.T) {
 			want := bytes.Repeat([]byte("hello"), 50_000)
 			_, err = task.Go(dial.Loop(), func(t *task.Task) (struct{}, error) {
 				defer s.Close()
-				_, err := task.Go(t.Loop(), func(t *task.Task) (struct{}, error) {
+				writing := task.Spawn(t, func(t *task.Task) (struct{}, error) {
 					_, err := s.Write(t, want)
 					return struct{}{}, errors.Join(err, s.CloseWrite())
-				}).Result()
-				_ = err
+				})
 				got := make([]byte, len(want))
 				if _, err := s.ReadFull(t, got); err != nil {
 					return struct{}{}, err
@@ -172,10 +171,10 @@ func TestClient(t *testing.T) {
 				if !bytes.Equal(got, want) {
 					return struct{}{}, errors.New("other bytes came back")
 				}
-				if _, err := s.Next(t, 1); err != io.EOF {
+				if _, err := s.Next(t, 1); !errors.Is(err, io.EOF) {
 					return struct{}{}, errors.New("no end")
 				}
-				return struct{}{}, nil
+				return task.Await(t, writing)
 			}).Wait(background)
 			if err != nil {
 				t.Error(err)
