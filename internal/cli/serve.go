@@ -16,6 +16,7 @@ import (
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/descriptors"
 	"github.com/rondo-go/rondo/internal/poller"
+	"github.com/rondo-go/rondo/secure"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -39,6 +40,7 @@ type echoServer struct {
 	config  rondo.Config
 	drain   time.Duration
 	style   string
+	tls     bool
 }
 
 func (p *program) serveEcho() *cobra.Command {
@@ -53,7 +55,8 @@ does not.`,
 		Example: `  rondo serve echo
   rondo serve echo --addr 0.0.0.0:7000 --loops 4
   rondo serve echo --style task
-  rondo serve echo --addr unix:/tmp/echo.sock`,
+  rondo serve echo --addr unix:/tmp/echo.sock
+  rondo serve echo --tls`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE:                  func(cmd *cobra.Command, _ []string) error { return p.echo(cmd.Context(), s) },
@@ -65,6 +68,7 @@ does not.`,
 	f.Var(filled{&s.config.Poller, "poller"}, "poller", "how to wait for events: "+pollers()+" (default the best that works)")
 	f.Var(choice{word: &s.style, allowed: []string{"protocol", "task"}}, "style",
 		"how it is written: callbacks, or a task for each connection")
+	f.BoolVar(&s.tls, "tls", false, "encrypt, with a new self-signed certificate")
 	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end, 0 or more; 0 cuts them off")
 	return cmd
 }
@@ -86,6 +90,13 @@ func (p *program) echo(ctx context.Context, s echoServer) error {
 	accept := func() rondo.Protocol { return echo{} }
 	if s.style == "task" {
 		accept = stream.Handle(echoTask)
+	}
+	if s.tls {
+		cfg, err := p.selfSigned()
+		if err != nil {
+			return err
+		}
+		accept = secure.Server(secure.Config{TLS: cfg}, accept)
 	}
 	ln, err := e.Listen(network, address, accept)
 	if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math"
 
@@ -50,7 +51,8 @@ Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Source = poetry.NamedSource(args[0])
 			if secure {
-				if err := p.selfSign(&o); err != nil {
+				var err error
+				if o.TLS, err = p.selfSigned(); err != nil {
 					return err
 				}
 			}
@@ -76,13 +78,14 @@ Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be
 	return cmd
 }
 
-func (p *program) selfSign(o *poetry.Options) (err error) {
-	o.TLS, _, err = poetry.SelfSigned(p.clock.now())
+// selfSigned is the configuration of a server for this run, and says so.
+func (p *program) selfSigned() (*tls.Config, error) {
+	cfg, _, err := poetry.SelfSigned(p.clock.now())
 	if err == nil {
 		fmt.Fprintln(p.errs, "The certificate is self-signed, made for this run: clients must be told not to check it "+
 			"(curl --insecure, or openssl s_client -quiet).")
 	}
-	return err
+	return cfg, err
 }
 
 func (p *program) slowBlocking(ctx context.Context, o poetry.Options) error {
