@@ -122,12 +122,13 @@ func (w *World) MendOneWay(from, to *Host) {
 	}
 }
 
-// ResetAll resets every connection between two hosts, in both directions, also those that are closed and have something to send yet.
+// ResetAll resets every connection between two hosts, in both directions, also those that are closed and have something to send yet. Those that are only
+// being made go on.
 func (w *World) ResetAll(a, b *Host) {
 	l := w.link(a, b)
 	for _, h := range []*Host{l.ends.a, l.ends.b} {
 		for _, s := range h.connections() {
-			if peer := s.peer; s.plan.way == l && !s.dead && peer != nil && peer.state != gone {
+			if peer := s.peer; s.plan.way == l && !s.dead && s.state != connecting && peer != nil && peer.state != gone && peer.state != connecting {
 				w.log.add(l.name(), "reset", s.name)
 				s.fail(econnreset)
 				peer.fail(econnreset)
@@ -332,9 +333,10 @@ const (
 	rst
 	syn
 	synAck
+	ack // of a syn-ack; data has none of its own
 )
 
-func (k kind) String() string { return [...]string{"data", "fin", "rst", "syn", "syn-ack"}[k] }
+func (k kind) String() string { return [...]string{"data", "fin", "rst", "syn", "syn-ack", "ack"}[k] }
 
 // pump sends what there is room for at the other end.
 func (s *socket) pump() {

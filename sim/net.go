@@ -91,7 +91,11 @@ func (w *World) hostAt(ip netip.Addr) *Host {
 
 // unanswered reports whether s still waits for somebody who answers.
 func (s *socket) unanswered() bool {
-	return s.state == connecting && !s.dead && (s.peer == nil || s.peer.state == gone)
+	if s.state != connecting || s.dead {
+		return false
+	}
+	c := s.peer
+	return c == nil || c.state == gone || c.dead || c.ln != nil && c.ln.state != listening
 }
 
 // knock sends the first packet of a connection; and again, after a time that doubles, as long as nothing comes back.
@@ -100,7 +104,7 @@ func (s *socket) knock(far *Host, again time.Duration) {
 		return
 	}
 	w, l := s.w, s.plan.way
-	if s.unanswered() && !s.plan.loses() && !l.loses(l.side(s.p.Host)) {
+	if !s.plan.loses() && !l.loses(l.side(s.p.Host)) {
 		w.at(max(w.now, l.free[l.side(s.p.Host)])+l.delay(), &call{fn: func() { s.knocked(far) }})
 	}
 	w.After(again, func() { s.knock(far, 2*again) })
@@ -131,18 +135,54 @@ func (s *socket) knocked(far *Host) {
 		back(refuse)
 		return
 	}
-	if len(ln.pending) >= ln.backlog {
+	if len(ln.pending)+ln.opening >= ln.backlog {
 		return // it knocks again
 	}
-	c := far.up.newSocket(tcp, established)
+	if s.peer != nil {
+		s.peer.forget()
+	}
+	c := far.up.newSocket(tcp, opening)
 	c.name, c.plan, c.peer, c.accepted = s.name, s.plan, s, true
 	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
 	c.keepAlive = ln.keepAlive // as other options are, it is inherited
 	s.peer, s.plan.ends[1] = c, c
 	c.p.keep(c)
-	ln.pending = append(ln.pending, c)
-	ln.changed()
+	c.ln = ln
+	ln.opening++
+	c.unheard = w.After(openTimeout, c.forget)
 	c.transmit(packet{kind: synAck})
+}
+
+// opened is the arrival of what answers the answer, or of what was sent behind it: now the connection may be accepted.
+func (s *socket) opened() {
+	ln := s.ln
+	s.opens()
+	if ln.state != listening {
+		s.abort()
+		return
+	}
+	s.state = established
+	s.watch()
+	ln.pending = append(ln.pending, s)
+	ln.changed()
+}
+
+// opens ends what there is of a connection that is half made, for better or worse.
+func (s *socket) opens() {
+	if s.ln != nil {
+		s.ln.opening--
+		s.ln = nil
+		s.unheard()
+		s.unheard = nil
+	}
+}
+
+// forget is the end of a connection that was only half made, of which nobody is told: who has taken it for whole hears of it when he sends something.
+func (s *socket) forget() {
+	if s.state == opening && !s.dead {
+		s.die()
+		s.out.drop()
+	}
 }
 
 // sendAgain asks a machine that has not answered again, after a time that doubles: it may have come back, and then says that it knows of no
@@ -200,11 +240,18 @@ func (w *World) arrive(p *packet) {
 		}
 		return
 	}
+	if to.state == opening && p.kind != rst {
+		to.opened()
+	}
+	if p.kind == ack || to.dead {
+		return
+	}
 	w.log.arrived(to, p.kind.String(), from.p.name, p.sent, len(p.data))
 	switch p.kind {
 	case synAck:
 		if to.state == connecting {
 			to.state = established
+			to.transmit(packet{kind: ack})
 			to.watch()
 			to.pump()
 			to.changed()

@@ -47,7 +47,10 @@ type socket struct {
 	accepted  bool  // it is the end that has listened
 
 	pending []*socket // listening: connections that were not accepted
+	opening int       // and how many more are half made
 	backlog int
+	ln      *socket // opening: where it is to be accepted
+	unheard func()  // stops what ends it if it stays so
 }
 
 type network uint8
@@ -62,6 +65,7 @@ type state uint8
 const (
 	connecting state = iota
 	listening
+	opening // half made: the other end has been answered, and has not answered that
 	established
 	closed // there is no descriptor; what was written is still on its way
 	gone   // with its machine
@@ -72,9 +76,10 @@ const (
 	sendBuffer    = 128 << 10
 	receiveBuffer = 128 << 10
 
-	// As long as Linux tries, before it gives up: to send what is not acknowledged, to connect; and how it probes a peer that is silent.
+	// As long as Linux tries, before it gives up: to send what is not acknowledged, to connect, and to answer who connects; and how it probes a peer that is silent.
 	sendTimeout    = 924600 * time.Millisecond
 	connectTimeout = 127 * time.Second
+	openTimeout    = 63 * time.Second
 	probeInterval  = 75 * time.Second
 	probes         = 9
 )
@@ -231,6 +236,7 @@ func (s *socket) fail(err syscall.Errno) {
 // die is the end of the connection for s, however it comes.
 func (s *socket) die() {
 	s.dead = true
+	s.opens()
 	s.release()
 }
 
