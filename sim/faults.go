@@ -9,7 +9,7 @@ import (
 )
 
 // Faults is what goes wrong by chance. Chances go from 0, never, to 1, always; mean times are those between one fault and the next, and zero
-// is never. What is drawn for a connection or a host depends on the seed and its name alone, so that a fault that is left out leaves
+// is never; no time is negative, or longer than a year. What is drawn for a connection or a host depends on the seed and its name alone, so that a fault that is left out leaves
 // the others as they are.
 type Faults struct {
 	// Chances for each connection.
@@ -35,7 +35,7 @@ type Faults struct {
 	Kill, PowerOff, Pause, ClockStep, NoFiles, Partition time.Duration
 
 	// Spare are the names of hosts that these do not happen to, nor failing lookups: those that are the test and not what is tested. Connections of theirs and links to
-	// them have their faults as others do.
+	// them have their faults as others do. A run that never makes a host of such a name fails.
 	Spare []string
 
 	// Repair is how long it takes, on average, until a host is started again, a partition healed, and so on. Zero means three seconds.

@@ -54,7 +54,12 @@ func (w *World) link(a, b *Host) *link {
 }
 
 // SetLink says what lies between two hosts.
-func (w *World) SetLink(a, b *Host, l Link) { w.link(a, b).Link = l }
+func (w *World) SetLink(a, b *Host, l Link) {
+	if err := l.check("Link"); err != nil {
+		panic(err)
+	}
+	w.link(a, b).Link = l
+}
 
 // Partition cuts the hosts off from all others, also those that are made later: packets are lost, and sent again after [World.Heal], so that connections only stand still,
 // unless it lasts longer than they wait, as on Linux: a quarter of an hour for what was sent, two minutes for connections being made, and with a keepalive,

@@ -104,6 +104,9 @@ func newWorld(cfg Config) *World {
 		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
 		all: map[*routine]struct{}{}, waits: newWaits(),
 	}
+	if err := cfg.check(); err != nil {
+		w.fail(err)
+	}
 	w.log = newLog(w, cfg.Log)
 	w.order, w.chance = w.random("order"), w.random("program")
 	if cfg.Only != nil {
@@ -180,6 +183,9 @@ func (w *World) run(main func(w *World)) error {
 	w.main = w.spawn(nil, "the simulation's function", func() { main(w) })
 	w.loop(func() bool { return w.main.over })
 	w.finish()
+	if err := w.unspared(); err != nil && !w.failed && len(w.errs) == 0 {
+		w.fail(err)
+	}
 	return errors.Join(append(w.errs, w.broken)...)
 }
 
