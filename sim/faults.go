@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -129,16 +130,28 @@ type hostFaults struct {
 }
 
 // SetRefusing has the host refuse all connections, or no longer; those that stand are left alone.
-func (h *Host) SetRefusing(on bool) { h.faults.refusing = on }
+func (h *Host) SetRefusing(on bool) {
+	h.w.log.add(h.name, "set refusing", strconv.FormatBool(on))
+	h.faults.refusing = on
+}
 
 // SetSilent has the host not answer who wants to connect, or answer again: as a firewall does that drops packets.
-func (h *Host) SetSilent(on bool) { h.faults.silent = on }
+func (h *Host) SetSilent(on bool) {
+	h.w.log.add(h.name, "set silent", strconv.FormatBool(on))
+	h.faults.silent = on
+}
 
 // AbortAccepts has the next n connections be gone when the host accepts them, which then gets ECONNABORTED.
-func (h *Host) AbortAccepts(n int) { h.faults.aborts = n }
+func (h *Host) AbortAccepts(n int) {
+	h.w.log.add(h.name, "abort accepts", strconv.Itoa(n))
+	h.faults.aborts = n
+}
 
 // SetLookup has fn asked before a name is looked up on the host: how long that takes, and whether it fails. Nil asks nobody.
-func (h *Host) SetLookup(fn func(name string) (delay time.Duration, err error)) { h.faults.lookup = fn }
+func (h *Host) SetLookup(fn func(name string) (delay time.Duration, err error)) {
+	h.w.log.add(h.name, "set lookup", strconv.FormatBool(fn != nil))
+	h.faults.lookup = fn
+}
 
 // drawFaults lets the faults of a host come, each after the other.
 func (h *Host) drawFaults() {
@@ -258,6 +271,12 @@ func (p *hostWorld) exhausted() bool { return p.w.now < p.faults.noFiles }
 func (p *hostWorld) lookupFaults(name string) (delay time.Duration, err error) {
 	if p.faults.lookup != nil {
 		if delay, err = p.faults.lookup(name); delay > 0 || err != nil {
+			if delay > 0 {
+				p.w.log.add(p.name, "slow lookup", name+" "+delay.String())
+			}
+			if err != nil {
+				p.w.log.add(p.name, "failed lookup", name)
+			}
 			return delay, err
 		}
 	}

@@ -229,7 +229,10 @@ func (h *Host) StepClock(d time.Duration) {
 
 // SetMaxFiles says how many descriptors the host's process may have open: connections, and listeners. Beyond that opening and accepting fail
 // with EMFILE.
-func (h *Host) SetMaxFiles(n int) { h.files = n }
+func (h *Host) SetMaxFiles(n int) {
+	h.w.log.add(h.name, "set max files", strconv.Itoa(n))
+	h.files = n
+}
 
 // Signal sends a signal to the process: see rondo.Loop.OnSignal. One that nobody has asked for is dropped.
 func (h *Host) Signal(sig os.Signal) {

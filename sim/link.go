@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -58,7 +59,13 @@ func (w *World) SetLink(a, b *Host, l Link) {
 	if err := l.check("Link"); err != nil {
 		panic(err)
 	}
-	w.link(a, b).Link = l
+	at := w.link(a, b)
+	of := fmt.Sprintf("latency %v, jitter %v", l.Latency, l.Jitter)
+	if l.Bandwidth > 0 {
+		of += fmt.Sprintf(", bandwidth %d", l.Bandwidth)
+	}
+	w.log.add(at.name(), "set link", of)
+	at.Link = l
 }
 
 // Partition cuts the hosts off from all others, also those that are made later: packets are lost, and sent again after [World.Heal], so that connections only stand still,
@@ -145,6 +152,7 @@ func (w *World) ResetAll(a, b *Host) {
 // Stall has nothing that is sent from a to b arrive before d has passed.
 func (w *World) Stall(a, b *Host, d time.Duration) {
 	l := w.link(a, b)
+	w.log.add(l.name(), "stall", a.name+">"+b.name+" "+d.String())
 	l.free[l.side(a)] = max(l.free[l.side(a)], w.now+int64(d))
 }
 

@@ -104,7 +104,14 @@ func (s *socket) knock(far *Host, again time.Duration) {
 		return
 	}
 	w, l := s.w, s.plan.way
-	if !s.plan.loses() && !l.loses(l.side(s.p.Host)) {
+	switch {
+	case s.plan.loses():
+		if s.plan.script.silent {
+			w.log.add(l.name(), "silent", s.name)
+		}
+	case l.loses(l.side(s.p.Host)):
+		w.log.add(l.name(), "lost", s.name)
+	default:
 		w.at(max(w.now, l.free[l.side(s.p.Host)])+l.delay(), &call{fn: func() { s.knocked(far) }})
 	}
 	w.After(again, func() { s.knock(far, 2*again) })
@@ -114,7 +121,14 @@ func (s *socket) knock(far *Host, again time.Duration) {
 func (s *socket) knocked(far *Host) {
 	w, l := s.w, s.plan.way
 	forth := l.side(s.p.Host)
-	if !s.unanswered() || l.loses(forth) || far.dark || far.faults.silent {
+	switch {
+	case !s.unanswered():
+		return
+	case l.loses(forth) || far.dark:
+		w.log.add(l.name(), "lost", s.name)
+		return
+	case far.faults.silent:
+		w.log.add(far.name, "no answer", s.name)
 		return
 	}
 	at := w.now
@@ -132,10 +146,14 @@ func (s *socket) knocked(far *Host) {
 		ln = far.up.listener(s.remote)
 	}
 	if ln == nil || far.faults.refusing || s.plan.refuses() {
+		if far.faults.refusing || s.plan.script.refuse {
+			w.log.add(far.name, "refuse", s.name)
+		}
 		back(refuse)
 		return
 	}
 	if len(ln.pending)+ln.opening >= ln.backlog {
+		w.log.add(far.name, "backlog full", s.name)
 		return // it knocks again
 	}
 	if s.peer != nil {

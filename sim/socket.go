@@ -527,6 +527,7 @@ func (s *socket) accept() (fd int, peer netip.AddrPort, err error) {
 	c := s.pending[0]
 	if !c.dead && (s.p.aborts() || c.plan.aborts()) {
 		s.pending = s.pending[1:]
+		s.w.log.add(s.p.name, "abort", c.name)
 		c.close(true)
 		return -1, peer, syscall.ECONNABORTED
 	}
