@@ -12,7 +12,7 @@ import (
 // called. It says no deadline: those who ask for one would take it for real time.
 func (w *World) WithTimeout(parent context.Context, d time.Duration) (ctx context.Context, cancel context.CancelFunc) {
 	c := &timeoutContext{Context: parent, w: w, done: make(chan struct{})}
-	stop := w.After(d, func() { c.end(context.DeadlineExceeded) })
+	stop := w.after(d, func() { c.end(context.DeadlineExceeded) })
 	if parent.Err() != nil {
 		c.end(parent.Err())
 	} else if parent.Done() != nil {

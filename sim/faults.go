@@ -212,14 +212,14 @@ func (w *World) every(name, what string, mean time.Duration, can func() bool, do
 		if w.Elapsed()+wait > w.cfg.Faults.until() {
 			return
 		}
-		w.After(wait, func() {
+		w.after(wait, func() {
 			n++
 			of := fmt.Sprintf("%s#%d", name, n)
 			if (can == nil || can()) && w.fault(name, what, of) {
 				its := w.random(what + " " + of) // so that the next one is the same without this
 				repair := about(its, w.cfg.Faults.repair())
 				if undo := do(its); undo != nil {
-					w.After(repair, undo)
+					w.after(repair, undo)
 				}
 			}
 			next()

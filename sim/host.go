@@ -119,7 +119,7 @@ func (h *Host) Start(program func(h *Host) error) {
 		}
 		h.w.log.add(h.name, "failed", err.Error())
 		h.Kill()
-		h.w.After(restartDelay, func() {
+		h.w.after(restartDelay, func() {
 			if h.up == nil && p.gone {
 				h.Restart()
 			}
@@ -132,11 +132,14 @@ const restartDelay = time.Second
 // After has fn called, as a goroutine of the host's process, once d has passed, unless stop is called before: see [World.After]. If the process has been
 // killed by then it is not, nor is it if there is none now.
 func (h *Host) After(d time.Duration, fn func()) (stop func()) {
+	if !h.w.called() {
+		return func() {}
+	}
 	p := h.up
 	if p == nil {
 		return func() {}
 	}
-	return h.w.After(d, func() {
+	return h.w.after(d, func() {
 		if !p.gone {
 			h.w.spawn(p, "a function given to Host.After of host "+h.name, fn)
 		}
@@ -145,7 +148,7 @@ func (h *Host) After(d time.Duration, fn func()) (stop func()) {
 
 // Go runs fn as a goroutine of the host's process: see [World.Go]. On a host that is down it does nothing.
 func (h *Host) Go(fn func()) {
-	if h.up != nil {
+	if h.w.called() && h.up != nil {
 		h.w.spawn(h.up, "a goroutine of host "+h.name, fn)
 	}
 }
@@ -297,6 +300,9 @@ func (p *hostWorld) Open() (poller.Poller, error) {
 
 // Go implements world.World.
 func (p *hostWorld) Go(kind world.Kind, fn func()) {
+	if !p.w.called() {
+		return
+	}
 	r := p.w.spawn(p, string(kind)+" of host "+p.name, fn)
 	if r.work = kind == world.Work && !r.over; r.work {
 		p.w.working++
@@ -310,7 +316,11 @@ func (p *hostWorld) TakesTurns() bool { return true }
 func (p *hostWorld) Block(ready func() bool, on ...any) { p.w.block(ready, on...) }
 
 // Wake implements world.World.
-func (p *hostWorld) Wake(on any) { p.w.wake(on) }
+func (p *hostWorld) Wake(on any) {
+	if p.w.called() {
+		p.w.wake(on)
+	}
+}
 
 // AfterFunc implements world.World.
 func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool) {
@@ -321,6 +331,9 @@ func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool)
 			stopped = true
 			return !before
 		}
+	}
+	if !p.w.called() {
+		return func() bool { return true }
 	}
 	v := &watch{host: p, fn: fn}
 	p.w.watch(ctx, v)
@@ -334,7 +347,7 @@ func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	delay, failure := p.lookupFaults(host)
 	if delay > 0 {
 		over := false
-		p.w.After(delay, func() {
+		p.w.after(delay, func() {
 			over = true
 			p.w.wake(&over)
 		})

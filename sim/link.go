@@ -438,7 +438,7 @@ func (d *direction) hold(p packet, l *link) {
 
 // giveUpLater ends the connection if what was sent does not arrive for too long.
 func (s *socket) giveUpLater(still func() bool) {
-	s.w.After(sendTimeout, func() {
+	s.w.after(sendTimeout, func() {
 		if !s.dead && still() {
 			s.fail(etimedout)
 		}

@@ -70,7 +70,7 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 	p.keep(s)
 	p.w.script(s.plan)
 	s.knock(far, time.Second)
-	p.w.After(connectTimeout, func() {
+	p.w.after(connectTimeout, func() {
 		if s.state == connecting {
 			s.fail(etimedout)
 		}
@@ -114,7 +114,7 @@ func (s *socket) knock(far *Host, again time.Duration) {
 	default:
 		w.at(max(w.now, l.free[l.side(s.p.Host)])+l.delay(), &call{fn: func() { s.knocked(far) }})
 	}
-	w.After(again, func() { s.knock(far, 2*again) })
+	w.after(again, func() { s.knock(far, 2*again) })
 }
 
 // knocked is the arrival of a first packet.
@@ -167,7 +167,7 @@ func (s *socket) knocked(far *Host) {
 	c.p.keep(c)
 	c.ln = ln
 	ln.opening++
-	c.unheard = w.After(openTimeout, c.forget)
+	c.unheard = w.after(openTimeout, c.forget)
 	c.transmit(packet{kind: synAck})
 }
 
@@ -216,12 +216,12 @@ func (s *socket) sendAgain(peer *socket, again time.Duration) {
 		case s.dead || s.state == gone:
 		case peer.p.dark || s.plan.way.cut():
 			again = min(2*again, maxAgain)
-			s.w.After(again, ask)
+			s.w.after(again, ask)
 		default:
-			s.w.After(2*s.plan.way.latency(), func() { s.fail(econnreset) })
+			s.w.after(2*s.plan.way.latency(), func() { s.fail(econnreset) })
 		}
 	}
-	s.w.After(again, ask)
+	s.w.after(again, ask)
 }
 
 // maxAgain is the longest time between two attempts to send the same.

@@ -39,6 +39,8 @@ func (w *World) spawn(h *hostWorld, what string, fn func()) *routine {
 	}
 	r.next, r.stop = iter.Pull(func(yield func(struct{}) bool) {
 		r.yield, r.goroutine = yield, goid.Get()
+		w.own.add(r.goroutine)
+		defer w.own.remove(r.goroutine)
 		defer func() {
 			r.over = true
 			if v := recover(); v != nil && v != any(errFailed) {

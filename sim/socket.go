@@ -382,7 +382,7 @@ func (s *socket) probe() {
 		return
 	}
 	era, asked := s.plan.way.era, s.asked
-	s.w.After(s.keepAlive, func() { s.probeAgain(era, asked, probes) })
+	s.w.after(s.keepAlive, func() { s.probeAgain(era, asked, probes) })
 }
 
 // probeAgain is a probe, when so many more may be left without an answer.
@@ -392,7 +392,7 @@ func (s *socket) probeAgain(era, asked, left int) {
 	}
 	l, peer := s.plan.way, s.peer
 	if idle := time.Duration(s.w.now - s.heard); left == probes && idle < s.keepAlive { // it is cut off in the other direction alone
-		s.w.After(s.keepAlive-idle, func() { s.probeAgain(era, asked, left) })
+		s.w.after(s.keepAlive-idle, func() { s.probeAgain(era, asked, left) })
 		return
 	}
 	switch {
@@ -401,7 +401,7 @@ func (s *socket) probeAgain(era, asked, left int) {
 			s.fail(syscall.ETIMEDOUT)
 			return
 		}
-		s.w.After(probeInterval, func() { s.probeAgain(era, asked, left-1) })
+		s.w.after(probeInterval, func() { s.probeAgain(era, asked, left-1) })
 	case peer.state == gone: // its machine is there again, and knows nothing of it
 		s.w.log.arrived(s, rst.String(), peer.p.name, s.w.now, 0)
 		s.fail(syscall.ECONNRESET)

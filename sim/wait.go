@@ -35,8 +35,12 @@ type spot struct {
 
 // block waits until ready says true: see world.World.
 func (w *World) block(ready func() bool, on ...any) {
-	r := w.current
-	if r == nil || r.goroutine != goid.Get() {
+	id := goid.Get()
+	var r *routine
+	if w.own.has(id) { // else there is no looking at what is the world's
+		r = w.current
+	}
+	if r == nil || r.goroutine != id {
 		panic("sim: a goroutine waits that is not the world's, or a task does, for which the functions that wait are those of package task: start it with World.Go, Host.Go or Engine.Run")
 	}
 	for r.host != nil && r.host.gone {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rondo-go/rondo/internal/goid"
 )
 
 // Config says what a world is like. The zero Config is a calm one: every link takes half a millisecond each way, and nothing fails.
@@ -70,6 +72,7 @@ type World struct {
 	broken  error               // what ends the run
 	failed  bool
 
+	own    own
 	beat   atomic.Uint64           // counts steps, for guard
 	acting atomic.Pointer[routine] // what runs, for guard
 
@@ -138,6 +141,13 @@ func (w *World) Faults() []string { return slices.Clone(w.fired) }
 
 // After has fn called once d has passed, unless stop is called before.
 func (w *World) After(d time.Duration, fn func()) (stop func()) {
+	if !w.called() {
+		return func() {}
+	}
+	return w.after(d, fn)
+}
+
+func (w *World) after(d time.Duration, fn func()) (stop func()) {
 	e := &call{fn: fn}
 	w.at(w.now+int64(max(0, d)), e)
 	return func() { e.fn = nil }
@@ -157,7 +167,7 @@ func (c *call) happen(w *World) {
 // Sleep waits until d has passed. It is for what [Run] and [Host.Go] have started; tasks have task.Sleep.
 func (w *World) Sleep(d time.Duration) {
 	done := false
-	w.After(d, func() {
+	w.after(d, func() {
 		done = true
 		w.wake(&done)
 	})
@@ -174,15 +184,21 @@ func (w *World) Wait(done func() bool) {
 
 // Go runs fn as a goroutine of no host. Goroutines take turns: another runs when this one has ended, or waits for something of this package's or
 // rondo's.
-func (w *World) Go(fn func()) { w.spawn(nil, "a function given to World.Go", fn) }
+func (w *World) Go(fn func()) {
+	if w.called() {
+		w.spawn(nil, "a function given to World.Go", fn)
+	}
+}
 
 // run lets the world go on until its main goroutine has ended and what that has left has been cleared away.
 func (w *World) run(main func(w *World)) error {
 	defer w.clear()
 	defer w.guard()()
+	w.own.add(goid.Get())
 	w.main = w.spawn(nil, "the simulation's function", func() { main(w) })
 	w.loop(func() bool { return w.main.over })
 	w.finish()
+	w.complains()
 	if err := w.unspared(); err != nil && !w.failed && len(w.errs) == 0 {
 		w.fail(err)
 	}
@@ -217,7 +233,7 @@ var errFailed = errors.New("sim: the run has failed")
 
 // loop is the main path: it takes one step after the other until done says true.
 func (w *World) loop(done func() bool) {
-	for !done() && !w.failed {
+	for !done() && !w.failed && !w.complains() {
 		if !w.step() {
 			w.fail(w.stuck("waits for ever: nothing can happen any more"))
 		}
@@ -304,7 +320,7 @@ func (w *World) protect(what string, fn func()) {
 
 // finish has the engines that are left closed, in the world, so that all that waits hears of it.
 func (w *World) finish() {
-	if w.failed {
+	if w.complains() || w.failed {
 		return
 	}
 	w.ending = true
