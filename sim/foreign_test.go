@@ -118,3 +118,41 @@ func TestCoroutinesAreNotForeign(t *testing.T) {
 		}
 	})
 }
+
+// No callback of a loop may wait in the world's time, and the run says which did.
+func TestWaitingOnALoop(t *testing.T) {
+	waits := map[string]func(w *sim.World){
+		"World.Sleep": func(w *sim.World) { w.Sleep(time.Hour) },
+		"World.Wait":  func(w *sim.World) { w.Wait(func() bool { return true }) },
+	}
+	for what, wait := range waits {
+		for where, call := range map[string]func(w *sim.World, wait func()){
+			"Post": func(w *sim.World, wait func()) { w.Host("a").Engine().Loop().Post(wait) },
+			"After": func(w *sim.World, wait func()) {
+				l := w.Host("a").Engine().Loop()
+				l.Post(func() { l.After(time.Second, wait) })
+			},
+			"ConnectionMade": func(w *sim.World, wait func()) {
+				w.Attach(w.Host("a").Engine(), &recorder{made: func(*rondo.Conn) { wait() }, lost: func(error) {}})
+			},
+		} {
+			_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+				call(w, func() { wait(w) })
+				w.Sleep(time.Minute)
+				w.Errorf("it went on")
+			})
+			if err == nil || !strings.Contains(err.Error(), "sim: "+what+" was called in a callback of a loop") || strings.Contains(err.Error(), "went on") ||
+				!strings.Contains(err.Error(), "foreign_test.go") {
+				t.Errorf("%s in %s: %v", what, where, err)
+			}
+		}
+	}
+	// Those of the world itself are told too.
+	_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+		w.After(0, func() { w.Sleep(time.Second) })
+		w.Sleep(time.Minute)
+	})
+	if err == nil || !strings.Contains(err.Error(), "start it with World.Go") {
+		t.Errorf("World.After: %v", err)
+	}
+}

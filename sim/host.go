@@ -304,6 +304,7 @@ func (p *hostWorld) Go(kind world.Kind, fn func()) {
 		return
 	}
 	r := p.w.spawn(p, string(kind)+" of host "+p.name, fn)
+	r.loop = kind == world.Loop
 	if r.work = kind == world.Work && !r.over; r.work {
 		p.w.working++
 	}

@@ -20,6 +20,7 @@ type routine struct {
 	goroutine uint64
 	over      bool
 	work      bool // blocking work of an engine's
+	loop      bool // an engine's loop
 
 	until func() bool // what it waits for; nil: to be resumed
 	spots []*spot     // where it is found when that may have come

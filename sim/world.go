@@ -164,8 +164,10 @@ func (c *call) happen(w *World) {
 	}
 }
 
-// Sleep waits until d has passed. It is for what [Run] and [Host.Go] have started; tasks have task.Sleep.
+// Sleep waits until d has passed. It is for what [Run] and [Host.Go] have started; tasks have task.Sleep, and callbacks of a loop, which would stand still meanwhile,
+// must not wait.
 func (w *World) Sleep(d time.Duration) {
+	w.notOnLoop("World.Sleep", "Loop.After calls a function later")
 	done := false
 	w.after(d, func() {
 		done = true
@@ -176,6 +178,7 @@ func (w *World) Sleep(d time.Duration) {
 
 // Wait waits until done says true, which is asked when nobody else can go on at this instant. For the rest it is Sleep.
 func (w *World) Wait(done func() bool) {
+	w.notOnLoop("World.Wait", "Future.Then and the like call a function when something has come")
 	w.block(func() (is bool) {
 		w.protect("a function given to World.Wait", func() { is = done() })
 		return is
