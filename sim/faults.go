@@ -13,7 +13,7 @@ import (
 // is never; no time is negative, or longer than a year. What is drawn for a connection or a host depends on the seed and its name alone, so that a fault that is left out leaves
 // the others as they are.
 type Faults struct {
-	// Chances for each connection.
+	// Chances for each connection, also over Unix sockets, but that these have no packets that could be lost, or left without an answer.
 	Refuse float64 // connecting is refused
 	Lose   float64 // a first packet is lost, and sent again after a second, and so on
 	Silent float64 // nothing ever comes back: connecting takes two minutes to fail, unless somebody loses patience before

@@ -303,7 +303,8 @@ func (w *World) arrive(p *packet) {
 	}
 }
 
-// connectUnix connects at once, as it does within one system.
+// connectUnix connects at once, as it does within one system. So no first packet is lost, nor left without an answer, whatever scripts and chance say of that;
+// the rest goes wrong as it does over TCP.
 func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	p := q.p
 	all := p.listeners[door{path: a.Name}]
@@ -315,6 +316,7 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 		return -1, syscall.EAGAIN
 	}
 	s, c := p.newSocket(unix, established), p.newSocket(unix, established)
+	s.far, c.path = a.Name, a.Name
 	if err := p.assign(s); err != nil {
 		return -1, err
 	}
@@ -322,17 +324,24 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	p.w.conns[base]++
 	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
 	c.name = s.name
-	s.plan = &plan{w: p.w, name: s.name, way: p.w.link(p.Host, p.Host)}
+	s.plan = p.w.newPlan(s.name, p.w.link(p.Host, p.Host))
 	s.plan.begin(s, p.Host)
+	p.w.log.opened(s, p.name)
+	p.w.script(s.plan)
+	if s.plan.refuses() {
+		if s.plan.script.refuse {
+			p.w.log.add(p.name, "refuse", s.name)
+		}
+		p.free(s.fd)
+		s.die()
+		return -1, syscall.ECONNREFUSED
+	}
 	c.plan, c.accepted = s.plan, true
 	s.plan.ends[1] = c
 	s.peer, c.peer = c, s
-	s.far, c.path = a.Name, a.Name
 	p.keep(s)
 	p.keep(c)
 	ln.pending = append(ln.pending, c)
-	p.w.log.opened(s, p.name)
-	p.w.script(s.plan)
 	ln.changed()
 	return s.fd, nil
 }
