@@ -20,11 +20,12 @@ type Faults struct {
 	Abort  float64 // it has gone when it is accepted: ECONNABORTED
 	Reset  float64 // it is reset, after so many bytes
 	Stall  float64 // nothing arrives any more for a while, after so many bytes
+	Join   float64 // what is sent within some milliseconds, up to a tenth of a second, arrives together, as one piece, in one direction
 
-	// What is drawn for each two hosts: how much longer than Link says packets take, at the most; and the chance that no more than so much goes through in a
-	// second, which is between 8 kB and 8 MB.
-	Latency time.Duration
-	Narrow  float64
+	// What is drawn for each two hosts: how much longer than Link says packets take, at the most; up to which time each takes longer still, by chance,
+	// at the most; and the chance that no more than so much goes through in a second, which is between 8 kB and 8 MB.
+	Latency, Jitter time.Duration
+	Narrow          float64
 
 	// Cut is the chance that what is read or written at once, and what travels together, is cut at any byte.
 	Cut float64
@@ -49,7 +50,8 @@ type Faults struct {
 // Chaos is some of everything.
 func Chaos() Faults {
 	return Faults{
-		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Cut: 0.3, Latency: 50 * time.Millisecond, Narrow: 0.05,
+		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Join: 0.1, Cut: 0.3,
+		Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Narrow: 0.05,
 		LookupFail: 0.05, LookupSlow: 0.1,
 		Kill: 30 * time.Second, PowerOff: time.Minute, Pause: 20 * time.Second, ClockStep: 20 * time.Second, NoFiles: 30 * time.Second,
 		Partition: 20 * time.Second,
@@ -240,6 +242,9 @@ func (l *link) drawFaults() {
 	}
 	if narrow && l.w.fault(l.name(), "narrow", l.name()) {
 		l.narrow = bandwidth
+	}
+	if jitter := r.Int64N(int64(f.Jitter) + 1); f.Jitter > 0 && l.w.fault(l.name(), "jittery", l.name()) {
+		l.jittery = jitter
 	}
 	l.w.every(l.name(), "partition", f.Partition, nil, func(r *rand.Rand) (undo func()) {
 		var sides []int // both

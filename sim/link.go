@@ -26,6 +26,7 @@ type link struct {
 	w       *World
 	ends    pair
 	slow    time.Duration   // by which a fault makes it slower
+	jittery int64           // by which one makes each packet slower, by chance
 	narrow  int64           // the bandwidth that a fault leaves; 0: all
 	free    [2]int64        // when the direction is free for the next packet
 	cuts    [2]int          // why nothing gets through in that direction: how many partitions it lies in, and Cut's calls
@@ -160,7 +161,13 @@ func (w *World) Stall(a, b *Host, d time.Duration) {
 func (l *link) latency() time.Duration { return l.Latency + l.slow }
 
 // delay is how long one takes.
-func (l *link) delay() int64 { return int64(l.latency()) + l.w.jitter(l.Jitter) }
+func (l *link) delay() int64 {
+	d := int64(l.latency()) + l.w.jitter(l.Jitter)
+	if l.jittery > 0 {
+		d += l.w.order.Int64N(l.jittery)
+	}
+	return d
+}
 
 func (l *link) bandwidth() int64 {
 	if l.narrow > 0 && (l.Bandwidth == 0 || l.narrow < l.Bandwidth) {
@@ -265,6 +272,46 @@ type direction struct {
 	held   []packet
 	since  int64 // when data was first held; 0: none is
 	torn   bool  // what was held is lost, and so is what travels behind it
+
+	join  int64   // what is sent in so much time arrives together; 0: it does not
+	joins bool    // and has begun to
+	joint *packet // to which what is sent next is added, until it arrives
+}
+
+// drawJoin is for how long what s sends is kept, to arrive together.
+func (s *socket) drawJoin() {
+	chance := s.w.cfg.Faults.Join
+	if chance == 0 {
+		return
+	}
+	r := s.w.random("join " + s.name)
+	joins, side, span := r.Float64() < chance, r.IntN(2), r.Int64N(int64(maxJoin))+1
+	if joins && side == s.side() {
+		s.out.join = span
+	}
+}
+
+const maxJoin = 100 * time.Millisecond
+
+// joined adds data to what waits to arrive already, if anything does; else how much longer it takes.
+func (d *direction) joined(p *packet) (is bool, later int64) {
+	s := d.from
+	if d.join == 0 || p.kind != data {
+		d.joint = nil
+		return false, 0
+	}
+	if !d.joins {
+		if d.joins = s.w.fault(s.plan.way.name(), "join", s.name); !d.joins {
+			d.join = 0
+			return false, 0
+		}
+	}
+	if d.joint != nil {
+		d.joint.data = append(d.joint.data, p.data...)
+		return true, 0
+	}
+	d.joint = p
+	return false, d.join
 }
 
 func (d *direction) drop() {
@@ -389,6 +436,10 @@ func (s *socket) transmit(p packet) {
 	p.from, p.to, p.sent = s, s.peer, w.now
 	d := &s.out
 	d.from = s
+	is, later := d.joined(&p)
+	if is {
+		return
+	}
 	at := w.now
 	if l := s.plan.way; s.network == unix {
 		at += int64(l.latency())
@@ -402,7 +453,7 @@ func (s *socket) transmit(p packet) {
 		p.left = at
 		at += l.delay()
 	}
-	d.last = max(d.last, at, s.fate().stalled)
+	d.last = max(d.last, at+later, s.fate().stalled)
 	w.at(d.last, &p)
 }
 
@@ -412,6 +463,9 @@ const header = 52
 // happen is the packet's arrival; it waits if the link is cut, or others wait before it.
 func (p *packet) happen(w *World) {
 	d := &p.from.out
+	if d.joint == p {
+		d.joint = nil
+	}
 	if d.torn && p.kind != rst {
 		return
 	}

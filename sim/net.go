@@ -67,6 +67,7 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 	s.plan = p.w.newPlan(s.name, p.w.link(p.Host, far))
 	s.plan.begin(s, far)
 	p.w.log.opened(s, far.name)
+	s.drawJoin()
 	p.keep(s)
 	p.w.script(s.plan)
 	s.knock(far, time.Second)
@@ -164,6 +165,7 @@ func (s *socket) knocked(far *Host) {
 	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
 	c.keepAlive = ln.keepAlive // as other options are, it is inherited
 	s.peer, s.plan.ends[1] = c, c
+	c.drawJoin()
 	c.p.keep(c)
 	c.ln = ln
 	ln.opening++
@@ -339,6 +341,8 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	c.plan, c.accepted = s.plan, true
 	s.plan.ends[1] = c
 	s.peer, c.peer = c, s
+	s.drawJoin()
+	c.drawJoin()
 	p.keep(s)
 	p.keep(c)
 	ln.pending = append(ln.pending, c)

@@ -29,6 +29,7 @@ func (cfg *Config) check() error {
 		{"Abort", f.Abort},
 		{"Reset", f.Reset},
 		{"Stall", f.Stall},
+		{"Join", f.Join},
 		{"Narrow", f.Narrow},
 		{"Cut", f.Cut},
 		{"LookupFail", f.LookupFail},
@@ -43,6 +44,7 @@ func (cfg *Config) check() error {
 		time time.Duration
 	}{
 		{"Latency", f.Latency},
+		{"Jitter", f.Jitter},
 		{"Kill", f.Kill},
 		{"PowerOff", f.PowerOff},
 		{"Pause", f.Pause},
