@@ -80,12 +80,17 @@ func (h *Host) World() *World { return h.w }
 // Up reports whether the host's process runs.
 func (h *Host) Up() bool { return h.up != nil }
 
-// Engine starts an engine on the host, with one loop. It panics if the host is down. For more than the engine there is New.
+// Engine is the engine of the host's process, with one loop. The first call starts it; the process that a restart brings has another. It panics if the host is
+// down. For others than this one, or more than one, there is New.
 func (h *Host) Engine() *rondo.Engine {
+	if h.up != nil && h.up.engine != nil {
+		return h.up.engine
+	}
 	e, err := h.New(rondo.Config{})
 	if err != nil {
 		panic(err)
 	}
+	h.up.engine = e
 	return e
 }
 
@@ -255,6 +260,7 @@ type hostWorld struct {
 	*Host
 	gone      bool
 	engines   []*rondo.Engine
+	engine    *rondo.Engine // of them, Host.Engine's
 	pollers   []*simPoller
 	table     []*socket // by descriptor, from firstFile
 	holes     holes     // in it
