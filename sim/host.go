@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -39,16 +40,23 @@ type Host struct {
 }
 
 // Host is the host of that name. One that there is not yet is made: its address is the next of 10.0.0.1, 10.0.0.2, ..., and its name can be
-// looked up on every host.
+// looked up on every host, in capitals or small letters, and with a dot at its end or without. Localhost is no name for one: on each host it is the host itself.
 func (w *World) Host(name string) *Host {
 	if h := w.byName[name]; h != nil {
 		return h
+	}
+	known := plainName(name)
+	if known == "" || known == localhost {
+		panic(fmt.Sprintf("sim: World.Host needs the name of a machine, and %q is what every machine calls itself", name))
 	}
 	w.nextIP++
 	n := w.nextIP
 	h := &Host{w: w, name: name, index: len(w.hosts), ip: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), files: 1 << 20}
 	w.hosts = append(w.hosts, h)
 	w.byName[name] = h
+	if w.known[known] == nil {
+		w.known[known] = h
+	}
 	h.boot()
 	h.drawFaults()
 	for _, p := range w.parted {
@@ -58,6 +66,11 @@ func (w *World) Host(name string) *Host {
 	}
 	return h
 }
+
+const localhost = "localhost"
+
+// plainName is how a name is known to who looks names up.
+func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // Hosts are all hosts, in the order in which they were made.
 func (w *World) Hosts() []*Host { return slices.Clone(w.hosts) }
@@ -369,13 +382,25 @@ func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	if network == "ip6" {
 		return nil, missing
 	}
-	if host == "localhost" || host == "" {
-		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
+	known := plainName(host)
+	if known == localhost || known == "" {
+		return []netip.Addr{loopback}, nil
 	}
 	if h := p.w.byName[host]; h != nil {
 		return []netip.Addr{h.ip}, nil
 	}
+	if h := p.w.known[known]; h != nil {
+		return []netip.Addr{h.ip}, nil
+	}
 	return nil, missing
+}
+
+// services are the ports that have names. The machine's own list, in a file, is not of this world.
+var services = map[string]int{
+	"echo": 7, "discard": 9, "daytime": 13, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "time": 37, "domain": 53, "finger": 79, "http": 80, "pop3": 110,
+	"ntp": 123, "imap": 143, "imap2": 143, "snmp": 161, "irc": 194, "ldap": 389, "https": 443, "submissions": 465, "submission": 587, "ldaps": 636,
+	"imaps": 993, "pop3s": 995, "socks": 1080, "mqtt": 1883, "nfs": 2049, "mysql": 3306, "postgresql": 5432, "amqps": 5671, "amqp": 5672, "redis": 6379,
+	"http-alt": 8080,
 }
 
 // LookupPort implements world.World.
@@ -383,10 +408,8 @@ func (p *hostWorld) LookupPort(_ context.Context, network, service string) (int,
 	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
 		return int(n), nil
 	}
-	for name, port := range map[string]int{"http": 80, "https": 443, "echo": 7, "redis": 6379} {
-		if name == service {
-			return port, nil
-		}
+	if port, ok := services[strings.ToLower(service)]; ok {
+		return port, nil
 	}
 	return 0, &net.DNSError{Err: "unknown port", Name: network + "/" + service, IsNotFound: true}
 }

@@ -59,6 +59,7 @@ type World struct {
 
 	hosts   []*Host
 	byName  map[string]*Host
+	known   map[string]*Host // by plainName
 	links   map[pair]*link
 	parted  [][]*Host // partitions
 	nextIP  uint32
@@ -104,7 +105,7 @@ func newWorld(cfg Config) *World {
 		cfg.Link.Latency = defaultLatency
 	}
 	w := &World{
-		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
+		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, known: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
 		all: map[*routine]struct{}{}, waits: newWaits(),
 	}
 	if err := cfg.check(); err != nil {
