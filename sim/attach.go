@@ -216,4 +216,4 @@ func (w *World) homeOf(e *rondo.Engine) *hostWorld {
 }
 
 // waited reports whether connections wait to be accepted.
-func waited(ln *socket) bool { return len(ln.pending) > 0 }
+func waited(ln *socket) bool { return len(ln.pending)+ln.opening > 0 }

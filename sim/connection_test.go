@@ -28,7 +28,7 @@ func TestOnConnectRefuses(t *testing.T) {
 		{"lost once", func(c *sim.Connection) { c.Lose(1) }, nil, time.Second + 2*time.Millisecond},
 		{"lost three times", func(c *sim.Connection) { c.Lose(3) }, nil, 7*time.Second + 2*time.Millisecond},
 		{"silent", (*sim.Connection).Silence, context.DeadlineExceeded, 10 * time.Second},
-		{"aborted", (*sim.Connection).Abort, syscall.ECONNRESET, time.Millisecond},
+		{"aborted", (*sim.Connection).Abort, syscall.ECONNRESET, 2 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sim.Run(t, sim.Config{}, func(w *sim.World) {
@@ -450,19 +450,42 @@ func TestCutOneWayWhileConnecting(t *testing.T) {
 	for _, back := range []bool{false, true} {
 		sim.Run(t, sim.Config{}, func(w *sim.World) {
 			server, client := w.Host("server"), w.Host("client")
-			server.Start(echoServer)
+			ln, err := server.Engine().ListenNet("tcp", ":7")
+			if err != nil {
+				w.Fatalf("%v", err)
+			}
+			accepted := 0
+			w.Go(func() {
+				for {
+					c, err := ln.Accept()
+					if err != nil {
+						return
+					}
+					accepted++
+					_, _ = io.Copy(c, c)
+				}
+			})
 			from, to := client, server
 			if back {
 				from, to = server, client
 			}
 			w.CutOneWay(from, to)
-			w.After(10*time.Second, func() { w.MendOneWay(from, to) })
+			w.After(10*time.Second, func() {
+				if accepted > 0 {
+					w.Errorf("%d were accepted of what the client knows nothing of", accepted)
+				}
+				w.MendOneWay(from, to)
+			})
 			c := connect(w, client.Engine(), "tcp", "server:7")
 			if w.Elapsed() < 10*time.Second {
 				w.Errorf("it stood after %v", w.Elapsed())
 			}
 			say(w, c, "hello")
 			hear(w, c, "hello")
+			if accepted != 1 {
+				w.Errorf("%d were accepted", accepted)
+			}
+			_ = ln.Close()
 		})
 	}
 }

@@ -9,10 +9,11 @@ import (
 )
 
 // WithTimeout is a context that ends when d of virtual time have passed, as context.WithTimeout's does after real time; or when its parent does, or cancel is
-// called. It says no deadline: those who ask for one would take it for real time.
+// called. It says no deadline: those who ask for one take it for real time, in which it is long past. Package context would, too: what it derives from this one
+// with a timeout in real time would seem to have this deadline, and a mistake that fails the run now would pass.
 func (w *World) WithTimeout(parent context.Context, d time.Duration) (ctx context.Context, cancel context.CancelFunc) {
 	c := &timeoutContext{Context: parent, w: w, done: make(chan struct{})}
-	stop := w.After(d, func() { c.end(context.DeadlineExceeded) })
+	stop := w.after(d, func() { c.end(context.DeadlineExceeded) })
 	if parent.Err() != nil {
 		c.end(parent.Err())
 	} else if parent.Done() != nil {

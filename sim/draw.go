@@ -106,7 +106,7 @@ func quietTime(entries []Entry) time.Duration {
 // onLink reports whether an entry's Where is a link.
 func onLink(e *Entry) bool {
 	switch e.What {
-	case "cut", "mend", "reset":
+	case "cut", "mend", "reset", "lose", "lost", "silent", "stall", "set link":
 		return true
 	}
 	return false
@@ -440,12 +440,13 @@ func (d *diagram) packetLabels(r *row, tag string) []string {
 
 // linkLabels are those of what concerns a link, or several of one host.
 func (d *diagram) linkLabels(r *row) []string {
-	if r.What == "fault" || r.What == "reset" {
+	switch r.What {
+	case "cut", "mend":
+	case "fault":
 		short, _, _ := strings.Cut(r.Of, " ")
-		if r.What == "reset" {
-			return []string{clean("reset " + r.Of), "reset"}
-		}
 		return []string{clean("fault: " + r.Of), clean("fault: " + short), clean(short)}
+	default:
+		return []string{clean(r.What + " " + r.Of), r.What}
 	}
 	if r.kind == across {
 		return []string{r.What}
@@ -460,7 +461,8 @@ func (d *diagram) linkLabels(r *row) []string {
 // bad reports whether a row is of something that goes wrong.
 func (r *row) bad() bool {
 	switch r.What {
-	case "rst", "refused", "kill", "power off", "cut", "error", "failed", "fault", "reset", "timeout":
+	case "rst", "refused", "kill", "power off", "cut", "error", "failed", "fault", "reset", "timeout",
+		"lose", "lost", "silent", "stall", "refuse", "no answer", "backlog full", "abort", "slow lookup", "failed lookup":
 		return true
 	}
 	return r.lost || r.What == "log" && strings.HasPrefix(r.Of, "ERROR")

@@ -101,28 +101,28 @@ func ExampleDiff() {
 	_ = cut.Draw(os.Stdout)
 	fmt.Println(sim.Diff(calm, cut))
 	// Output:
-	// 10 events in 15.001035039s, seed 1
+	// 10 events in 15.002018079s, seed 1
 	//
 	//                server                                    client
 	//     0.000000      ○ listen :7000                            │
 	//     0.000000      │◀──────────── connect :7000 ─────────────┤
-	//     0.000500      ○ accept                                  │
 	//     0.001000      ├──────────────── syn-ack ───────────────▶│
-	//     0.001000      ├──────────────── data 35 ───────────────▶│
+	//     0.001500      ○ accept                                  │
+	//     0.002000      ├──────────────── data 35 ───────────────▶│
 	//     4.000000      │╳╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ cut ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╳│
 	//     6.000000      │╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ mend ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌│
 	//     6.000500      ├─────────── data ×2, 91 bytes ──────────▶│
-	//    15.001035      ├────────────────── fin ─────────────────▶│
+	//    15.002018      ├────────────────── fin ─────────────────▶│
 	//                server                                    client
-	// the logs differ from event 6 on, at 5.001028 s and 4.000000 s, of 8 and 10 events
+	// the logs differ from event 6 on, at 5.002011 s and 4.000000 s, of 8 and 10 events
 	//       0.000000 server       listen     server:7000
 	//       0.000000 client       connect    client>server:7000#1
-	//       0.000500 server       accept     client>server:7000#1
 	//       0.001000 client       syn-ack    client>server:7000#1
-	//       0.001000 client       data       client>server:7000#1 35
-	// -     5.001028 client       data       client>server:7000#1 47
-	// -    10.001031 client       data       client>server:7000#1 44
-	// -    15.001035 client       fin        client>server:7000#1
+	//       0.001500 server       accept     client>server:7000#1
+	//       0.002000 client       data       client>server:7000#1 35
+	// -     5.002011 client       data       client>server:7000#1 47
+	// -    10.002014 client       data       client>server:7000#1 44
+	// -    15.002018 client       fin        client>server:7000#1
 	// +     4.000000 server-client cut
 	// +     6.000000 server-client mend
 	// +     6.000500 client       data       client>server:7000#1 47

@@ -5,25 +5,27 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 )
 
 // Faults is what goes wrong by chance. Chances go from 0, never, to 1, always; mean times are those between one fault and the next, and zero
-// is never. What is drawn for a connection or a host depends on the seed and its name alone, so that a fault that is left out leaves
+// is never; no time is negative, or longer than a year. What is drawn for a connection or a host depends on the seed and its name alone, so that a fault that is left out leaves
 // the others as they are.
 type Faults struct {
-	// Chances for each connection.
+	// Chances for each connection, also over Unix sockets, but that these have no packets that could be lost, or left without an answer.
 	Refuse float64 // connecting is refused
 	Lose   float64 // a first packet is lost, and sent again after a second, and so on
 	Silent float64 // nothing ever comes back: connecting takes two minutes to fail, unless somebody loses patience before
 	Abort  float64 // it has gone when it is accepted: ECONNABORTED
 	Reset  float64 // it is reset, after so many bytes
 	Stall  float64 // nothing arrives any more for a while, after so many bytes
+	Join   float64 // what is sent within some milliseconds, up to a tenth of a second, arrives together, as one piece, in one direction
 
-	// What is drawn for each two hosts: how much longer than Link says packets take, at the most; and the chance that no more than so much goes through in a
-	// second, which is between 8 kB and 8 MB.
-	Latency time.Duration
-	Narrow  float64
+	// What is drawn for each two hosts: how much longer than Link says packets take, at the most; up to which time each takes longer still, by chance,
+	// at the most; and the chance that no more than so much goes through in a second, which is between 8 kB and 8 MB.
+	Latency, Jitter time.Duration
+	Narrow          float64
 
 	// Cut is the chance that what is read or written at once, and what travels together, is cut at any byte.
 	Cut float64
@@ -35,7 +37,7 @@ type Faults struct {
 	Kill, PowerOff, Pause, ClockStep, NoFiles, Partition time.Duration
 
 	// Spare are the names of hosts that these do not happen to, nor failing lookups: those that are the test and not what is tested. Connections of theirs and links to
-	// them have their faults as others do.
+	// them have their faults as others do. A run that never makes a host of such a name fails.
 	Spare []string
 
 	// Repair is how long it takes, on average, until a host is started again, a partition healed, and so on. Zero means three seconds.
@@ -48,7 +50,8 @@ type Faults struct {
 // Chaos is some of everything: of hosts and links in the first minute of the run, unless Until of what it returns is set.
 func Chaos() Faults {
 	return Faults{
-		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Cut: 0.3, Latency: 50 * time.Millisecond, Narrow: 0.05,
+		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Join: 0.1, Cut: 0.3,
+		Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Narrow: 0.05,
 		LookupFail: 0.05, LookupSlow: 0.1,
 		Kill: 30 * time.Second, PowerOff: time.Minute, Pause: 20 * time.Second, ClockStep: 20 * time.Second, NoFiles: 30 * time.Second,
 		Partition: 20 * time.Second,
@@ -129,16 +132,28 @@ type hostFaults struct {
 }
 
 // SetRefusing has the host refuse all connections, or no longer; those that stand are left alone.
-func (h *Host) SetRefusing(on bool) { h.faults.refusing = on }
+func (h *Host) SetRefusing(on bool) {
+	h.w.log.add(h.name, "set refusing", strconv.FormatBool(on))
+	h.faults.refusing = on
+}
 
 // SetSilent has the host not answer who wants to connect, or answer again: as a firewall does that drops packets.
-func (h *Host) SetSilent(on bool) { h.faults.silent = on }
+func (h *Host) SetSilent(on bool) {
+	h.w.log.add(h.name, "set silent", strconv.FormatBool(on))
+	h.faults.silent = on
+}
 
 // AbortAccepts has the next n connections be gone when the host accepts them, which then gets ECONNABORTED.
-func (h *Host) AbortAccepts(n int) { h.faults.aborts = n }
+func (h *Host) AbortAccepts(n int) {
+	h.w.log.add(h.name, "abort accepts", strconv.Itoa(n))
+	h.faults.aborts = n
+}
 
 // SetLookup has fn asked before a name is looked up on the host: how long that takes, and whether it fails. Nil asks nobody.
-func (h *Host) SetLookup(fn func(name string) (delay time.Duration, err error)) { h.faults.lookup = fn }
+func (h *Host) SetLookup(fn func(name string) (delay time.Duration, err error)) {
+	h.w.log.add(h.name, "set lookup", strconv.FormatBool(fn != nil))
+	h.faults.lookup = fn
+}
 
 // drawFaults lets the faults of a host come, each after the other.
 func (h *Host) drawFaults() {
@@ -199,14 +214,14 @@ func (w *World) every(name, what string, mean time.Duration, can func() bool, do
 		if w.Elapsed()+wait > w.cfg.Faults.until() {
 			return
 		}
-		w.After(wait, func() {
+		w.after(wait, func() {
 			n++
 			of := fmt.Sprintf("%s#%d", name, n)
 			if (can == nil || can()) && w.fault(name, what, of) {
 				its := w.random(what + " " + of) // so that the next one is the same without this
 				repair := about(its, w.cfg.Faults.repair())
 				if undo := do(its); undo != nil {
-					w.After(repair, undo)
+					w.after(repair, undo)
 				}
 			}
 			next()
@@ -227,6 +242,9 @@ func (l *link) drawFaults() {
 	}
 	if narrow && l.w.fault(l.name(), "narrow", l.name()) {
 		l.narrow = bandwidth
+	}
+	if jitter := r.Int64N(int64(f.Jitter) + 1); f.Jitter > 0 && l.w.fault(l.name(), "jittery", l.name()) {
+		l.jittery = jitter
 	}
 	l.w.every(l.name(), "partition", f.Partition, nil, func(r *rand.Rand) (undo func()) {
 		var sides []int // both
@@ -258,6 +276,12 @@ func (p *hostWorld) exhausted() bool { return p.w.now < p.faults.noFiles }
 func (p *hostWorld) lookupFaults(name string) (delay time.Duration, err error) {
 	if p.faults.lookup != nil {
 		if delay, err = p.faults.lookup(name); delay > 0 || err != nil {
+			if delay > 0 {
+				p.w.log.add(p.name, "slow lookup", name+" "+delay.String())
+			}
+			if err != nil {
+				p.w.log.add(p.name, "failed lookup", name)
+			}
 			return delay, err
 		}
 	}

@@ -45,6 +45,8 @@ func TestFaultsByChance(t *testing.T) {
 		{"no files", sim.Faults{NoFiles: often}, func(o *outcome) bool { return o.is(syscall.EMFILE) > 0 }},
 		{"slow", sim.Faults{Latency: time.Second}, func(o *outcome) bool { return o.echoed == rounds && o.connects > 10*time.Millisecond }},
 		{"narrow", sim.Faults{Narrow: 1}, func(o *outcome) bool { return o.echoed == rounds && o.slowest > 5*time.Millisecond }},
+		{"jittery", sim.Faults{Jitter: time.Second}, func(o *outcome) bool { return o.echoed == rounds && o.slowest > 10*time.Millisecond }},
+		{"join", sim.Faults{Join: 1}, func(o *outcome) bool { return o.echoed == rounds && o.slowest > 10*time.Millisecond }},
 		{"partition", sim.Faults{Partition: often}, func(o *outcome) bool { return o.is(context.DeadlineExceeded) > 0 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -39,16 +40,23 @@ type Host struct {
 }
 
 // Host is the host of that name. One that there is not yet is made: its address is the next of 10.0.0.1, 10.0.0.2, ..., and its name can be
-// looked up on every host.
+// looked up on every host, in capitals or small letters, and with a dot at its end or without. Localhost is no name for one: on each host it is the host itself.
 func (w *World) Host(name string) *Host {
 	if h := w.byName[name]; h != nil {
 		return h
+	}
+	known := plainName(name)
+	if known == "" || known == localhost {
+		panic(fmt.Sprintf("sim: World.Host needs the name of a machine, and %q is what every machine calls itself", name))
 	}
 	w.nextIP++
 	n := w.nextIP
 	h := &Host{w: w, name: name, index: len(w.hosts), ip: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), files: 1 << 20}
 	w.hosts = append(w.hosts, h)
 	w.byName[name] = h
+	if w.known[known] == nil {
+		w.known[known] = h
+	}
 	h.boot()
 	h.drawFaults()
 	for _, p := range w.parted {
@@ -58,6 +66,11 @@ func (w *World) Host(name string) *Host {
 	}
 	return h
 }
+
+const localhost = "localhost"
+
+// plainName is how a name is known to who looks names up.
+func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // Hosts are all hosts, in the order in which they were made.
 func (w *World) Hosts() []*Host { return slices.Clone(w.hosts) }
@@ -80,12 +93,17 @@ func (h *Host) World() *World { return h.w }
 // Up reports whether the host's process runs.
 func (h *Host) Up() bool { return h.up != nil }
 
-// Engine starts an engine on the host, with one loop. It panics if the host is down. For more than the engine there is New.
+// Engine is the engine of the host's process, with one loop. The first call starts it; the process that a restart brings has another. It panics if the host is
+// down. For others than this one, or more than one, there is New.
 func (h *Host) Engine() *rondo.Engine {
+	if h.up != nil && h.up.engine != nil {
+		return h.up.engine
+	}
 	e, err := h.New(rondo.Config{})
 	if err != nil {
 		panic(err)
 	}
+	h.up.engine = e
 	return e
 }
 
@@ -118,9 +136,9 @@ func (h *Host) Start(program func(h *Host) error) {
 		if err == nil {
 			return
 		}
-		h.w.log.add(h.name, "failed", err.Error())
+		h.w.log.say(h.name, "failed", err.Error())
 		h.Kill()
-		h.w.After(restartDelay, func() {
+		h.w.after(restartDelay, func() {
 			if h.up == nil && p.gone {
 				h.Restart()
 			}
@@ -133,11 +151,14 @@ const restartDelay = time.Second
 // After has fn called, as a goroutine of the host's process, once d has passed, unless stop is called before: see [World.After]. If the process has been
 // killed by then it is not, nor is it if there is none now.
 func (h *Host) After(d time.Duration, fn func()) (stop func()) {
+	if !h.w.called() {
+		return func() {}
+	}
 	p := h.up
 	if p == nil {
 		return func() {}
 	}
-	return h.w.After(d, func() {
+	return h.w.after(d, func() {
 		if !p.gone {
 			h.w.spawn(p, "a function given to Host.After of host "+h.name, fn)
 		}
@@ -146,7 +167,7 @@ func (h *Host) After(d time.Duration, fn func()) (stop func()) {
 
 // Go runs fn as a goroutine of the host's process: see [World.Go]. On a host that is down it does nothing.
 func (h *Host) Go(fn func()) {
-	if h.up != nil {
+	if h.w.called() && h.up != nil {
 		h.w.spawn(h.up, "a goroutine of host "+h.name, fn)
 	}
 }
@@ -230,7 +251,10 @@ func (h *Host) StepClock(d time.Duration) {
 
 // SetMaxFiles says how many descriptors the host's process may have open: connections, and listeners. Beyond that opening and accepting fail
 // with EMFILE.
-func (h *Host) SetMaxFiles(n int) { h.files = n }
+func (h *Host) SetMaxFiles(n int) {
+	h.w.log.add(h.name, "set max files", strconv.Itoa(n))
+	h.files = n
+}
 
 // Signal sends a signal to the process: see rondo.Loop.OnSignal. One that nobody has asked for is dropped.
 func (h *Host) Signal(sig os.Signal) {
@@ -250,6 +274,7 @@ type hostWorld struct {
 	*Host
 	gone      bool
 	engines   []*rondo.Engine
+	engine    *rondo.Engine // of them, Host.Engine's
 	pollers   []*simPoller
 	table     []*socket // by descriptor, from firstFile
 	holes     holes     // in it
@@ -295,7 +320,11 @@ func (p *hostWorld) Open() (poller.Poller, error) {
 
 // Go implements world.World.
 func (p *hostWorld) Go(kind world.Kind, fn func()) {
+	if !p.w.called() {
+		return
+	}
 	r := p.w.spawn(p, string(kind)+" of host "+p.name, fn)
+	r.loop = kind == world.Loop
 	if r.work = kind == world.Work && !r.over; r.work {
 		p.w.working++
 	}
@@ -308,7 +337,11 @@ func (p *hostWorld) TakesTurns() bool { return true }
 func (p *hostWorld) Block(ready func() bool, on ...any) { p.w.block(ready, on...) }
 
 // Wake implements world.World.
-func (p *hostWorld) Wake(on any) { p.w.wake(on) }
+func (p *hostWorld) Wake(on any) {
+	if p.w.called() {
+		p.w.wake(on)
+	}
+}
 
 // AfterFunc implements world.World.
 func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool) {
@@ -319,6 +352,9 @@ func (p *hostWorld) AfterFunc(ctx context.Context, fn func()) (stop func() bool)
 			stopped = true
 			return !before
 		}
+	}
+	if !p.w.called() {
+		return func() bool { return true }
 	}
 	v := &watch{host: p, fn: fn}
 	p.w.watch(ctx, v)
@@ -332,7 +368,7 @@ func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	delay, failure := p.lookupFaults(host)
 	if delay > 0 {
 		over := false
-		p.w.After(delay, func() {
+		p.w.after(delay, func() {
 			over = true
 			p.w.wake(&over)
 		})
@@ -347,13 +383,25 @@ func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	if network == "ip6" {
 		return nil, missing
 	}
-	if host == "localhost" || host == "" {
-		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
+	known := plainName(host)
+	if known == localhost || known == "" {
+		return []netip.Addr{loopback}, nil
 	}
 	if h := p.w.byName[host]; h != nil {
 		return []netip.Addr{h.ip}, nil
 	}
+	if h := p.w.known[known]; h != nil {
+		return []netip.Addr{h.ip}, nil
+	}
 	return nil, missing
+}
+
+// services are the ports that have names. The machine's own list, in a file, is not of this world.
+var services = map[string]int{
+	"echo": 7, "discard": 9, "daytime": 13, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "time": 37, "domain": 53, "finger": 79, "http": 80, "pop3": 110,
+	"ntp": 123, "imap": 143, "imap2": 143, "snmp": 161, "irc": 194, "ldap": 389, "https": 443, "submissions": 465, "submission": 587, "ldaps": 636,
+	"imaps": 993, "pop3s": 995, "socks": 1080, "mqtt": 1883, "nfs": 2049, "mysql": 3306, "postgresql": 5432, "amqps": 5671, "amqp": 5672, "redis": 6379,
+	"http-alt": 8080,
 }
 
 // LookupPort implements world.World.
@@ -361,10 +409,8 @@ func (p *hostWorld) LookupPort(_ context.Context, network, service string) (int,
 	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
 		return int(n), nil
 	}
-	for name, port := range map[string]int{"http": 80, "https": 443, "echo": 7, "redis": 6379} {
-		if name == service {
-			return port, nil
-		}
+	if port, ok := services[strings.ToLower(service)]; ok {
+		return port, nil
 	}
 	return 0, &net.DNSError{Err: "unknown port", Name: network + "/" + service, IsNotFound: true}
 }

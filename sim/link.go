@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -25,6 +26,7 @@ type link struct {
 	w       *World
 	ends    pair
 	slow    time.Duration   // by which a fault makes it slower
+	jittery int64           // by which one makes each packet slower, by chance
 	narrow  int64           // the bandwidth that a fault leaves; 0: all
 	free    [2]int64        // when the direction is free for the next packet
 	cuts    [2]int          // why nothing gets through in that direction: how many partitions it lies in, and Cut's calls
@@ -54,7 +56,18 @@ func (w *World) link(a, b *Host) *link {
 }
 
 // SetLink says what lies between two hosts.
-func (w *World) SetLink(a, b *Host, l Link) { w.link(a, b).Link = l }
+func (w *World) SetLink(a, b *Host, l Link) {
+	if err := l.check("Link"); err != nil {
+		panic(err)
+	}
+	at := w.link(a, b)
+	of := fmt.Sprintf("latency %v, jitter %v", l.Latency, l.Jitter)
+	if l.Bandwidth > 0 {
+		of += fmt.Sprintf(", bandwidth %d", l.Bandwidth)
+	}
+	w.log.add(at.name(), "set link", of)
+	at.Link = l
+}
 
 // Partition cuts the hosts off from all others, also those that are made later: packets are lost, and sent again after [World.Heal], so that connections only stand still,
 // unless it lasts longer than they wait, as on Linux: a quarter of an hour for what was sent, two minutes for connections being made, and with a keepalive,
@@ -122,12 +135,13 @@ func (w *World) MendOneWay(from, to *Host) {
 	}
 }
 
-// ResetAll resets every connection between two hosts, in both directions, also those that are closed and have something to send yet.
+// ResetAll resets every connection between two hosts, in both directions, also those that are closed and have something to send yet. Those that are only
+// being made go on.
 func (w *World) ResetAll(a, b *Host) {
 	l := w.link(a, b)
 	for _, h := range []*Host{l.ends.a, l.ends.b} {
 		for _, s := range h.connections() {
-			if peer := s.peer; s.plan.way == l && !s.dead && peer != nil && peer.state != gone {
+			if peer := s.peer; s.plan.way == l && !s.dead && s.state != connecting && peer != nil && peer.state != gone && peer.state != connecting {
 				w.log.add(l.name(), "reset", s.name)
 				s.fail(econnreset)
 				peer.fail(econnreset)
@@ -139,6 +153,7 @@ func (w *World) ResetAll(a, b *Host) {
 // Stall has nothing that is sent from a to b arrive before d has passed.
 func (w *World) Stall(a, b *Host, d time.Duration) {
 	l := w.link(a, b)
+	w.log.add(l.name(), "stall", a.name+">"+b.name+" "+d.String())
 	l.free[l.side(a)] = max(l.free[l.side(a)], w.now+int64(d))
 }
 
@@ -146,7 +161,13 @@ func (w *World) Stall(a, b *Host, d time.Duration) {
 func (l *link) latency() time.Duration { return l.Latency + l.slow }
 
 // delay is how long one takes.
-func (l *link) delay() int64 { return int64(l.latency()) + l.w.jitter(l.Jitter) }
+func (l *link) delay() int64 {
+	d := int64(l.latency()) + l.w.jitter(l.Jitter)
+	if l.jittery > 0 {
+		d += l.w.order.Int64N(l.jittery)
+	}
+	return d
+}
 
 func (l *link) bandwidth() int64 {
 	if l.narrow > 0 && (l.Bandwidth == 0 || l.narrow < l.Bandwidth) {
@@ -251,6 +272,46 @@ type direction struct {
 	held   []packet
 	since  int64 // when data was first held; 0: none is
 	torn   bool  // what was held is lost, and so is what travels behind it
+
+	join  int64   // what is sent in so much time arrives together; 0: it does not
+	joins bool    // and has begun to
+	joint *packet // to which what is sent next is added, until it arrives
+}
+
+// drawJoin is for how long what s sends is kept, to arrive together.
+func (s *socket) drawJoin() {
+	chance := s.w.cfg.Faults.Join
+	if chance == 0 {
+		return
+	}
+	r := s.w.random("join " + s.name)
+	joins, side, span := r.Float64() < chance, r.IntN(2), r.Int64N(int64(maxJoin))+1
+	if joins && side == s.side() {
+		s.out.join = span
+	}
+}
+
+const maxJoin = 100 * time.Millisecond
+
+// joined adds data to what waits to arrive already, if anything does; else how much longer it takes.
+func (d *direction) joined(p *packet) (is bool, later int64) {
+	s := d.from
+	if d.join == 0 || p.kind != data {
+		d.joint = nil
+		return false, 0
+	}
+	if !d.joins {
+		if d.joins = s.w.fault(s.plan.way.name(), "join", s.name); !d.joins {
+			d.join = 0
+			return false, 0
+		}
+	}
+	if d.joint != nil {
+		d.joint.data = append(d.joint.data, p.data...)
+		return true, 0
+	}
+	d.joint = p
+	return false, d.join
 }
 
 func (d *direction) drop() {
@@ -332,9 +393,10 @@ const (
 	rst
 	syn
 	synAck
+	ack // of a syn-ack; data has none of its own
 )
 
-func (k kind) String() string { return [...]string{"data", "fin", "rst", "syn", "syn-ack"}[k] }
+func (k kind) String() string { return [...]string{"data", "fin", "rst", "syn", "syn-ack", "ack"}[k] }
 
 // pump sends what there is room for at the other end.
 func (s *socket) pump() {
@@ -374,6 +436,10 @@ func (s *socket) transmit(p packet) {
 	p.from, p.to, p.sent = s, s.peer, w.now
 	d := &s.out
 	d.from = s
+	is, later := d.joined(&p)
+	if is {
+		return
+	}
 	at := w.now
 	if l := s.plan.way; s.network == unix {
 		at += int64(l.latency())
@@ -387,7 +453,7 @@ func (s *socket) transmit(p packet) {
 		p.left = at
 		at += l.delay()
 	}
-	d.last = max(d.last, at, s.fate().stalled)
+	d.last = max(d.last, at+later, s.fate().stalled)
 	w.at(d.last, &p)
 }
 
@@ -397,6 +463,9 @@ const header = 52
 // happen is the packet's arrival; it waits if the link is cut, or others wait before it.
 func (p *packet) happen(w *World) {
 	d := &p.from.out
+	if d.joint == p {
+		d.joint = nil
+	}
 	if d.torn && p.kind != rst {
 		return
 	}
@@ -423,7 +492,7 @@ func (d *direction) hold(p packet, l *link) {
 
 // giveUpLater ends the connection if what was sent does not arrive for too long.
 func (s *socket) giveUpLater(still func() bool) {
-	s.w.After(sendTimeout, func() {
+	s.w.after(sendTimeout, func() {
 		if !s.dead && still() {
 			s.fail(etimedout)
 		}

@@ -355,3 +355,19 @@ func TestNoFilesEndsWithProcess(t *testing.T) {
 		}
 	}
 }
+
+// A process has one engine that is the host's, and others beside it; the next process has its own.
+func TestEngineOfAHost(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		h := w.Host("a")
+		e := h.Engine()
+		other, err := h.New(rondo.Config{})
+		if err != nil || h.Engine() != e || other == e || w.Host("b").Engine() == e {
+			w.Errorf("%v", err)
+		}
+		h.Restart()
+		if next := h.Engine(); next == e || next != h.Engine() {
+			w.Errorf("after a restart it is the one of before, or not the same each time")
+		}
+	})
+}

@@ -67,10 +67,11 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 	s.plan = p.w.newPlan(s.name, p.w.link(p.Host, far))
 	s.plan.begin(s, far)
 	p.w.log.opened(s, far.name)
+	s.drawJoin()
 	p.keep(s)
 	p.w.script(s.plan)
 	s.knock(far, time.Second)
-	p.w.After(connectTimeout, func() {
+	p.w.after(connectTimeout, func() {
 		if s.state == connecting {
 			s.fail(etimedout)
 		}
@@ -91,7 +92,11 @@ func (w *World) hostAt(ip netip.Addr) *Host {
 
 // unanswered reports whether s still waits for somebody who answers.
 func (s *socket) unanswered() bool {
-	return s.state == connecting && !s.dead && (s.peer == nil || s.peer.state == gone)
+	if s.state != connecting || s.dead {
+		return false
+	}
+	c := s.peer
+	return c == nil || c.state == gone || c.dead || c.ln != nil && c.ln.state != listening
 }
 
 // knock sends the first packet of a connection; and again, after a time that doubles, as long as nothing comes back.
@@ -100,17 +105,31 @@ func (s *socket) knock(far *Host, again time.Duration) {
 		return
 	}
 	w, l := s.w, s.plan.way
-	if s.unanswered() && !s.plan.loses() && !l.loses(l.side(s.p.Host)) {
+	switch {
+	case s.plan.loses():
+		if s.plan.script.silent {
+			w.log.add(l.name(), "silent", s.name)
+		}
+	case l.loses(l.side(s.p.Host)):
+		w.log.add(l.name(), "lost", s.name)
+	default:
 		w.at(max(w.now, l.free[l.side(s.p.Host)])+l.delay(), &call{fn: func() { s.knocked(far) }})
 	}
-	w.After(again, func() { s.knock(far, 2*again) })
+	w.after(again, func() { s.knock(far, 2*again) })
 }
 
 // knocked is the arrival of a first packet.
 func (s *socket) knocked(far *Host) {
 	w, l := s.w, s.plan.way
 	forth := l.side(s.p.Host)
-	if !s.unanswered() || l.loses(forth) || far.dark || far.faults.silent {
+	switch {
+	case !s.unanswered():
+		return
+	case l.loses(forth) || far.dark:
+		w.log.add(l.name(), "lost", s.name)
+		return
+	case far.faults.silent:
+		w.log.add(far.name, "no answer", s.name)
 		return
 	}
 	at := w.now
@@ -128,21 +147,62 @@ func (s *socket) knocked(far *Host) {
 		ln = far.up.listener(s.remote)
 	}
 	if ln == nil || far.faults.refusing || s.plan.refuses() {
+		if far.faults.refusing || s.plan.script.refuse {
+			w.log.add(far.name, "refuse", s.name)
+		}
 		back(refuse)
 		return
 	}
-	if len(ln.pending) >= ln.backlog {
+	if len(ln.pending)+ln.opening >= ln.backlog {
+		w.log.add(far.name, "backlog full", s.name)
 		return // it knocks again
 	}
-	c := far.up.newSocket(tcp, established)
+	if s.peer != nil {
+		s.peer.forget()
+	}
+	c := far.up.newSocket(tcp, opening)
 	c.name, c.plan, c.peer, c.accepted = s.name, s.plan, s, true
 	c.local, c.remote = netip.AddrPortFrom(s.remote.Addr(), s.remote.Port()), s.local
 	c.keepAlive = ln.keepAlive // as other options are, it is inherited
 	s.peer, s.plan.ends[1] = c, c
+	c.drawJoin()
 	c.p.keep(c)
-	ln.pending = append(ln.pending, c)
-	ln.changed()
+	c.ln = ln
+	ln.opening++
+	c.unheard = w.after(openTimeout, c.forget)
 	c.transmit(packet{kind: synAck})
+}
+
+// opened is the arrival of what answers the answer, or of what was sent behind it: now the connection may be accepted.
+func (s *socket) opened() {
+	ln := s.ln
+	s.opens()
+	if ln.state != listening {
+		s.abort()
+		return
+	}
+	s.state = established
+	s.watch()
+	ln.pending = append(ln.pending, s)
+	ln.changed()
+}
+
+// opens ends what there is of a connection that is half made, for better or worse.
+func (s *socket) opens() {
+	if s.ln != nil {
+		s.ln.opening--
+		s.ln = nil
+		s.unheard()
+		s.unheard = nil
+	}
+}
+
+// forget is the end of a connection that was only half made, of which nobody is told: who has taken it for whole hears of it when he sends something.
+func (s *socket) forget() {
+	if s.state == opening && !s.dead {
+		s.die()
+		s.out.drop()
+	}
 }
 
 // sendAgain asks a machine that has not answered again, after a time that doubles: it may have come back, and then says that it knows of no
@@ -158,12 +218,12 @@ func (s *socket) sendAgain(peer *socket, again time.Duration) {
 		case s.dead || s.state == gone:
 		case peer.p.dark || s.plan.way.cut():
 			again = min(2*again, maxAgain)
-			s.w.After(again, ask)
+			s.w.after(again, ask)
 		default:
-			s.w.After(2*s.plan.way.latency(), func() { s.fail(econnreset) })
+			s.w.after(2*s.plan.way.latency(), func() { s.fail(econnreset) })
 		}
 	}
-	s.w.After(again, ask)
+	s.w.after(again, ask)
 }
 
 // maxAgain is the longest time between two attempts to send the same.
@@ -200,11 +260,18 @@ func (w *World) arrive(p *packet) {
 		}
 		return
 	}
+	if to.state == opening && p.kind != rst {
+		to.opened()
+	}
+	if p.kind == ack || to.dead {
+		return
+	}
 	w.log.arrived(to, p.kind.String(), from.p.name, p.sent, len(p.data))
 	switch p.kind {
 	case synAck:
 		if to.state == connecting {
 			to.state = established
+			to.transmit(packet{kind: ack})
 			to.watch()
 			to.pump()
 			to.changed()
@@ -238,7 +305,8 @@ func (w *World) arrive(p *packet) {
 	}
 }
 
-// connectUnix connects at once, as it does within one system.
+// connectUnix connects at once, as it does within one system. So no first packet is lost, nor left without an answer, whatever scripts and chance say of that;
+// the rest goes wrong as it does over TCP.
 func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	p := q.p
 	all := p.listeners[door{path: a.Name}]
@@ -250,6 +318,7 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 		return -1, syscall.EAGAIN
 	}
 	s, c := p.newSocket(unix, established), p.newSocket(unix, established)
+	s.far, c.path = a.Name, a.Name
 	if err := p.assign(s); err != nil {
 		return -1, err
 	}
@@ -257,17 +326,26 @@ func (q *simPoller) connectUnix(a *net.UnixAddr) (int, error) {
 	p.w.conns[base]++
 	s.name = fmt.Sprintf("%s#%d", base, p.w.conns[base])
 	c.name = s.name
-	s.plan = &plan{w: p.w, name: s.name, way: p.w.link(p.Host, p.Host)}
+	s.plan = p.w.newPlan(s.name, p.w.link(p.Host, p.Host))
 	s.plan.begin(s, p.Host)
+	p.w.log.opened(s, p.name)
+	p.w.script(s.plan)
+	if s.plan.refuses() {
+		if s.plan.script.refuse {
+			p.w.log.add(p.name, "refuse", s.name)
+		}
+		p.free(s.fd)
+		s.die()
+		return -1, syscall.ECONNREFUSED
+	}
 	c.plan, c.accepted = s.plan, true
 	s.plan.ends[1] = c
 	s.peer, c.peer = c, s
-	s.far, c.path = a.Name, a.Name
+	s.drawJoin()
+	c.drawJoin()
 	p.keep(s)
 	p.keep(c)
 	ln.pending = append(ln.pending, c)
-	p.w.log.opened(s, p.name)
-	p.w.script(s.plan)
 	ln.changed()
 	return s.fd, nil
 }

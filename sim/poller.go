@@ -41,8 +41,10 @@ func (q *simPoller) Epoch() time.Time { return beginning.Add(q.p.step - 1) }
 
 // Wake ends the current or the next Wait.
 func (q *simPoller) Wake() {
-	q.woken = true
-	q.notify()
+	if q.w.called() {
+		q.woken = true
+		q.notify()
+	}
 }
 
 // notify has the loop look.

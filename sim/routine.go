@@ -20,6 +20,7 @@ type routine struct {
 	goroutine uint64
 	over      bool
 	work      bool // blocking work of an engine's
+	loop      bool // an engine's loop
 
 	until func() bool // what it waits for; nil: to be resumed
 	spots []*spot     // where it is found when that may have come
@@ -39,6 +40,8 @@ func (w *World) spawn(h *hostWorld, what string, fn func()) *routine {
 	}
 	r.next, r.stop = iter.Pull(func(yield func(struct{}) bool) {
 		r.yield, r.goroutine = yield, goid.Get()
+		w.own.add(r.goroutine)
+		defer w.own.remove(r.goroutine)
 		defer func() {
 			r.over = true
 			if v := recover(); v != nil && v != any(errFailed) {

@@ -48,7 +48,10 @@ type socket struct {
 	accepted  bool  // it is the end that has listened
 
 	pending []*socket // listening: connections that were not accepted
+	opening int       // and how many more are half made
 	backlog int
+	ln      *socket // opening: where it is to be accepted
+	unheard func()  // stops what ends it if it stays so
 }
 
 type network uint8
@@ -63,6 +66,7 @@ type state uint8
 const (
 	connecting state = iota
 	listening
+	opening // half made: the other end has been answered, and has not answered that
 	established
 	closed // there is no descriptor; what was written is still on its way
 	gone   // with its machine
@@ -73,9 +77,10 @@ const (
 	sendBuffer    = 128 << 10
 	receiveBuffer = 128 << 10
 
-	// As long as Linux tries, before it gives up: to send what is not acknowledged, to connect; and how it probes a peer that is silent.
+	// As long as Linux tries, before it gives up: to send what is not acknowledged, to connect, and to answer who connects; and how it probes a peer that is silent.
 	sendTimeout    = 924600 * time.Millisecond
 	connectTimeout = 127 * time.Second
+	openTimeout    = 63 * time.Second
 	probeInterval  = 75 * time.Second
 	probes         = 9
 )
@@ -232,6 +237,7 @@ func (s *socket) fail(err syscall.Errno) {
 // die is the end of the connection for s, however it comes.
 func (s *socket) die() {
 	s.dead = true
+	s.opens()
 	s.release()
 }
 
@@ -378,7 +384,7 @@ func (s *socket) probe() {
 		return
 	}
 	era, asked := s.plan.way.era, s.asked
-	s.w.After(s.keepAlive, func() { s.probeAgain(era, asked, probes) })
+	s.w.after(s.keepAlive, func() { s.probeAgain(era, asked, probes) })
 }
 
 // probeAgain is a probe, when so many more may be left without an answer.
@@ -388,7 +394,7 @@ func (s *socket) probeAgain(era, asked, left int) {
 	}
 	l, peer := s.plan.way, s.peer
 	if idle := time.Duration(s.w.now - s.heard); left == probes && idle < s.keepAlive { // it is cut off in the other direction alone
-		s.w.After(s.keepAlive-idle, func() { s.probeAgain(era, asked, left) })
+		s.w.after(s.keepAlive-idle, func() { s.probeAgain(era, asked, left) })
 		return
 	}
 	switch {
@@ -397,7 +403,7 @@ func (s *socket) probeAgain(era, asked, left int) {
 			s.fail(syscall.ETIMEDOUT)
 			return
 		}
-		s.w.After(probeInterval, func() { s.probeAgain(era, asked, left-1) })
+		s.w.after(probeInterval, func() { s.probeAgain(era, asked, left-1) })
 	case peer.state == gone: // its machine is there again, and knows nothing of it
 		s.w.log.arrived(s, rst.String(), peer.p.name, s.w.now, 0)
 		s.fail(syscall.ECONNRESET)
@@ -523,6 +529,7 @@ func (s *socket) accept() (fd int, peer netip.AddrPort, err error) {
 	c := s.pending[0]
 	if !c.dead && (s.p.aborts() || c.plan.aborts()) {
 		s.pending = s.pending[1:]
+		s.w.log.add(s.p.name, "abort", c.name)
 		c.close(true)
 		return -1, peer, syscall.ECONNABORTED
 	}

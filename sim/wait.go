@@ -3,7 +3,10 @@ package sim
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/rondo-go/rondo/internal/goid"
 )
@@ -35,8 +38,12 @@ type spot struct {
 
 // block waits until ready says true: see world.World.
 func (w *World) block(ready func() bool, on ...any) {
-	r := w.current
-	if r == nil || r.goroutine != goid.Get() {
+	id := goid.Get()
+	var r *routine
+	if w.own.has(id) { // else there is no looking at what is the world's
+		r = w.current
+	}
+	if r == nil || r.goroutine != id {
 		panic("sim: a goroutine waits that is not the world's, or a task does, for which the functions that wait are those of package task: start it with World.Go, Host.Go or Engine.Run")
 	}
 	for r.host != nil && r.host.gone {
@@ -62,6 +69,24 @@ func (w *World) block(ready func() bool, on ...any) {
 		w.park(r, key(o))
 	}
 	r.pause()
+}
+
+// notOnLoop ends the run if it is a callback of a loop that calls: no loop may wait for anything but its poller.
+func (w *World) notOnLoop(called, instead string) {
+	id := goid.Get()
+	if !w.own.has(id) || w.current == nil || !w.current.loop || w.current.goroutine != id {
+		return // or block says why not
+	}
+	w.fail(fmt.Errorf("sim: %s was called in a callback of a loop, which would stand still meanwhile: %s, and what has to wait is a task, or a goroutine of World.Go, Host.Go or Engine.Go%s",
+		called, instead, parenthesis(placeOf(string(debug.Stack())))))
+	panic(errFailed)
+}
+
+func parenthesis(where string) string {
+	if where == "" {
+		return ""
+	}
+	return " (" + strings.TrimPrefix(where, " ") + ")"
 }
 
 // dead reports whether r has ended, or is killed at this instant.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/goid"
 )
 
 // Config says what a world is like. The zero Config is a calm one: every link takes half a millisecond each way, and nothing fails.
@@ -59,6 +60,7 @@ type World struct {
 
 	hosts   []*Host
 	byName  map[string]*Host
+	known   map[string]*Host // by plainName
 	links   map[pair]*link
 	parted  [][]*Host // partitions
 	nextIP  uint32
@@ -74,7 +76,8 @@ type World struct {
 	broken  error                        // what ends the run
 	failed  bool
 
-	over   *atomic.Bool            // not nil: set when the run is to be given up, since it takes too long in real time
+	over   *atomic.Bool // not nil: set when the run is to be given up, since it takes too long in real time
+	own    own
 	beat   atomic.Uint64           // counts steps, for guard
 	acting atomic.Pointer[routine] // what runs, for guard
 
@@ -106,8 +109,11 @@ func newWorld(cfg Config) *World {
 		cfg.Link.Latency = defaultLatency
 	}
 	w := &World{
-		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
+		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, known: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
 		all: map[*routine]struct{}{}, waits: newWaits(), homes: map[*rondo.Engine]*hostWorld{},
+	}
+	if err := cfg.check(); err != nil {
+		w.fail(err)
 	}
 	w.log = newLog(w, cfg.Log)
 	w.order, w.chance = w.random("order"), w.random("program")
@@ -140,6 +146,13 @@ func (w *World) Faults() []string { return slices.Clone(w.fired) }
 
 // After has fn called once d has passed, unless stop is called before.
 func (w *World) After(d time.Duration, fn func()) (stop func()) {
+	if !w.called() {
+		return func() {}
+	}
+	return w.after(d, fn)
+}
+
+func (w *World) after(d time.Duration, fn func()) (stop func()) {
 	e := &call{fn: fn}
 	w.at(w.now+int64(max(0, d)), e)
 	return func() { e.fn = nil }
@@ -156,10 +169,12 @@ func (c *call) happen(w *World) {
 	}
 }
 
-// Sleep waits until d has passed. It is for what [Run] and [Host.Go] have started; tasks have task.Sleep.
+// Sleep waits until d has passed. It is for what [Run] and [Host.Go] have started; tasks have task.Sleep, and callbacks of a loop, which would stand still meanwhile,
+// must not wait.
 func (w *World) Sleep(d time.Duration) {
+	w.notOnLoop("World.Sleep", "Loop.After calls a function later")
 	done := false
-	w.After(d, func() {
+	w.after(d, func() {
 		done = true
 		w.wake(&done)
 	})
@@ -168,6 +183,7 @@ func (w *World) Sleep(d time.Duration) {
 
 // Wait waits until done says true, which is asked when nobody else can go on at this instant. For the rest it is Sleep.
 func (w *World) Wait(done func() bool) {
+	w.notOnLoop("World.Wait", "Future.Then and the like call a function when something has come")
 	w.block(func() (is bool) {
 		w.protect("a function given to World.Wait", func() { is = done() })
 		return is
@@ -176,15 +192,24 @@ func (w *World) Wait(done func() bool) {
 
 // Go runs fn as a goroutine of no host. Goroutines take turns: another runs when this one has ended, or waits for something of this package's or
 // rondo's.
-func (w *World) Go(fn func()) { w.spawn(nil, "a function given to World.Go", fn) }
+func (w *World) Go(fn func()) {
+	if w.called() {
+		w.spawn(nil, "a function given to World.Go", fn)
+	}
+}
 
 // run lets the world go on until its main goroutine has ended and what that has left has been cleared away.
 func (w *World) run(main func(w *World)) error {
 	defer w.clear()
 	defer w.guard()()
+	w.own.add(goid.Get())
 	w.main = w.spawn(nil, "the simulation's function", func() { main(w) })
 	w.loop(func() bool { return w.main.over })
 	w.finish()
+	w.complains()
+	if err := w.unspared(); err != nil && !w.failed && len(w.errs) == 0 {
+		w.fail(err)
+	}
 	return errors.Join(append(w.errs, w.broken)...)
 }
 
@@ -216,7 +241,7 @@ var errFailed = errors.New("sim: the run has failed")
 
 // loop is the main path: it takes one step after the other until done says true.
 func (w *World) loop(done func() bool) {
-	for !done() && !w.failed {
+	for !done() && !w.failed && !w.complains() {
 		if !w.step() {
 			w.fail(w.stuck("waits for ever: nothing can happen any more"))
 		}
@@ -307,7 +332,7 @@ func (w *World) protect(what string, fn func()) {
 
 // finish has the engines that are left closed, in the world, so that all that waits hears of it.
 func (w *World) finish() {
-	if w.failed {
+	if w.complains() || w.failed {
 		return
 	}
 	w.ending = true

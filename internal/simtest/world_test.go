@@ -40,7 +40,7 @@ var climates = []climate{
 		Refuse: 0.1, Lose: 0.3, Silent: 0.2, Reset: 0.1, Stall: 0.3, Cut: 0.5, LookupSlow: 0.3, Partition: 4 * time.Second, Until: 10 * time.Second,
 	}},
 	{name: "rough", faults: sim.Faults{
-		Refuse: 0.05, Lose: 0.1, Abort: 0.05, Reset: 0.1, Stall: 0.3, Cut: 0.5, LookupFail: 0.05, LookupSlow: 0.2,
+		Refuse: 0.05, Lose: 0.1, Abort: 0.05, Reset: 0.1, Stall: 0.3, Join: 0.3, Cut: 0.5, Jitter: 20 * time.Millisecond, LookupFail: 0.05, LookupSlow: 0.2,
 		Pause: 2 * time.Second, ClockStep: 2 * time.Second, NoFiles: 2 * time.Second, Partition: 4 * time.Second,
 		Repair: time.Second, Until: 10 * time.Second,
 	}},
