@@ -23,7 +23,7 @@ type own struct {
 // To ask which goroutine calls takes some ten microseconds: so the first calls of a world are asked, and after them one of so many.
 const (
 	askedCalls = 64
-	everyNth    = 64
+	everyNth   = 64
 )
 
 // called reports whether the world's may be touched: false means that the caller is none of its goroutines, and that the run will fail.
