@@ -119,7 +119,7 @@ func BenchmarkBlocked(b *testing.B) {
 // A thousand hosts that keep ten thousand connections.
 func BenchmarkCrowd(b *testing.B) {
 	for b.Loop() {
-		before := heap()
+		before, began := inUse(), time.Now()
 		_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
 			const hosts, each = 1000, 10
 			engines := make([]*rondo.Engine, hosts)
@@ -138,8 +138,8 @@ func BenchmarkCrowd(b *testing.B) {
 				}
 			}
 			w.Wait(func() bool { return left == 0 })
-			b.ReportMetric(float64(heap()-before)/(1<<20), "MB")
-			b.ReportMetric(float64(w.Events()), "events")
+			b.ReportMetric(float64(w.Events())/time.Since(began).Seconds(), "events/s")
+			b.ReportMetric(float64(inUse()-before)/(1<<20), "MB")
 		})
 		if err != nil {
 			b.Fatal(err)
@@ -147,9 +147,10 @@ func BenchmarkCrowd(b *testing.B) {
 	}
 }
 
-func heap() uint64 {
+// inUse is the memory that is in use, in bytes.
+func inUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return m.Sys - m.HeapReleased
+	return int64(m.HeapInuse + m.StackInuse)
 }
