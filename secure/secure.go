@@ -10,8 +10,8 @@
 // are the tls.Config's matters; renegotiation is refused as crypto/tls does by default.
 //
 // The handshake is computed on a goroutine, of which a few at a time go on (as many as there are processors, over all loops), while the others wait for their peer or their
-// turn; a server's begins when the client's first record is whole. Afterwards the connection belongs to its loop alone: a message costs about three quarters of what
-// crypto/tls with a goroutine takes. An idle connection holds what a tls.Conn holds, some 6.5 KB, and no buffer of ours.
+// turn; a server's begins when the client's first record is whole. Afterwards the connection belongs to its loop alone: a message costs less than with
+// crypto/tls and a goroutine. An idle connection holds what a tls.Conn holds, some 6.5 KB, and no buffer of ours.
 //
 // The end of the peer's direction is a close_notify alert: the protocol's EOFReceived, or io.EOF in ConnectionLost. If the connection ends without it ConnectionLost is
 // given [ErrNoCloseNotify]. CloseWrite and Close send one. What crypto/tls objects to is answered by its alert and is the reason in ConnectionLost.
