@@ -2,16 +2,10 @@ package rondo_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os/exec"
@@ -23,32 +17,6 @@ import (
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/rig"
 )
-
-// certificate makes a key pair for localhost, and the pool that trusts it.
-func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
-}
 
 // serveHTTP runs an http.Server on the engine; the function it returns ends it.
 func serveHTTP(t *testing.T, e *engine, config *tls.Config) (addr string, stop func()) {
@@ -83,7 +51,7 @@ func serveHTTP(t *testing.T, e *engine, config *tls.Config) (addr string, stop f
 
 // net/http on both ends, plain and over crypto/tls.
 func TestHTTP(t *testing.T) {
-	cert, pool := certificate(t)
+	cert, pool := rig.Certificate(t)
 	for _, test := range []struct {
 		scheme         string
 		server, client *tls.Config
@@ -160,7 +128,7 @@ func TestTLSForOpenSSL(t *testing.T) {
 	if err != nil {
 		t.Skip("openssl is not installed")
 	}
-	cert, _ := certificate(t)
+	cert, _ := rig.Certificate(t)
 	e := newTestEngine(t, rondo.Config{})
 	ln, err := e.ListenNet("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -103,11 +103,13 @@ func TestDisagreement(t *testing.T) {
 			cfg := client.Clone()
 			c.change(cfg)
 			p := &lost{reason: make(chan error, 1)}
-			_, err = secure.Config{TLS: cfg}.Dial(background, e, "tcp", ln.Addr().String(), p).Wait(background)
+			_, err = secure.Config{TLS: cfg}.Dial(background, e.Engine, "tcp", ln.Addr().String(), p).Wait(background)
 			var failed *secure.HandshakeError
 			if !errors.As(err, &failed) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("dialing: %v", err)
 			}
+			e.Log.Await(t, "a handshake failed") // the client's
+			e.Log.Await(t, "a handshake failed") // the server's
 		})
 	}
 }

@@ -221,7 +221,8 @@ func TestEndings(t *testing.T) {
 func TestNoTLS(t *testing.T) {
 	for _, hello := range []string{"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\xff\xff\x00", "\x00", "\x16\x03\x01\x00\x05hello"} {
 		server, _ := configs(t, tls.VersionTLS13)
-		ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server, HandshakeTimeout: 100 * time.Millisecond},
+		e := engine(t)
+		ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server, HandshakeTimeout: 100 * time.Millisecond},
 			func() rondo.Protocol {
 				t.Error("there is a protocol")
 				return nil
@@ -239,6 +240,7 @@ func TestNoTLS(t *testing.T) {
 			t.Errorf("%q is answered by %q, which is no alert", hello, answer)
 		}
 		_ = c.Close()
+		e.Log.Await(t, "a handshake failed")
 	}
 }
 

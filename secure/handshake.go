@@ -111,8 +111,7 @@ func (h *handshake) receivedEOF() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.eof = true
-	h.changed.Broadcast()
-	h.loop.Engine().Wake(h)
+	h.wake()
 	return rondo.ErrMore
 }
 
@@ -147,8 +146,7 @@ func (h *handshake) fail(err error) {
 	h.mu.Lock()
 	if h.err == nil {
 		h.err = err
-		h.changed.Broadcast()
-		h.loop.Engine().Wake(h)
+		h.wake()
 	}
 	h.mu.Unlock()
 	h.finish(err)
@@ -288,6 +286,12 @@ func (h *handshake) block(ready func() bool) {
 	}, h)
 }
 
+// wake has the goroutine look again, with the lock held.
+func (h *handshake) wake() {
+	h.changed.Broadcast()
+	h.loop.Engine().Wake(h)
+}
+
 // rest is when the goroutine has begun to wait: it is another's turn. If something has come meanwhile it has been seen to.
 func (h *handshake) rest() {
 	h.mu.Lock()
@@ -308,8 +312,7 @@ func (h *handshake) begin() {
 		h.loop.Engine().Go(h.run)
 		return
 	}
-	h.changed.Broadcast()
-	h.loop.Engine().Wake(h)
+	h.wake()
 }
 
 // write is the tls.Conn's, on the goroutine.

@@ -120,20 +120,20 @@ func (cfg Config) client(network, address string) *tls.Config {
 // handshake. When that is over p is the connection's protocol and is told ConnectionMade, and the future is done. If it fails the connection is closed; its
 // ConnectionLost is nobody's, since the protocol that it had has been replaced. Write what the peer waits for before. Only on the loop.
 func (cfg Config) UpgradeServer(c *rondo.Conn, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
-	return cfg.upgrade(c, cfg.TLS, true, p)
+	return cfg.upgrade(c, true, p)
 }
 
 // UpgradeClient is UpgradeServer for the client's side. The tls.Config must say the ServerName.
 func (cfg Config) UpgradeClient(c *rondo.Conn, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
-	return cfg.upgrade(c, cfg.TLS, false, p)
+	return cfg.upgrade(c, false, p)
 }
 
-func (cfg Config) upgrade(c *rondo.Conn, tc *tls.Config, server bool, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
-	if tc == nil || p == nil {
+func (cfg Config) upgrade(c *rondo.Conn, server bool, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
+	if cfg.TLS == nil || p == nil {
 		panic("secure: an upgrade needs a tls.Config and a protocol")
 	}
 	promise := rondo.NewPromise[tls.ConnectionState](c.Loop())
-	h := newHandshake(tc, server, cfg.HandshakeTimeout)
+	h := newHandshake(cfg.TLS, server, cfg.HandshakeTimeout)
 	h.began = func(*rondo.Conn) rondo.Protocol { return p }
 	h.ended = func(_ *rondo.Conn, err error) {
 		if err != nil {

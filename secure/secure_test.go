@@ -3,22 +3,15 @@ package secure_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"math/big"
-	"net"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/secure"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
@@ -28,44 +21,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var background = context.Background()
 
-// certificate is one for localhost that signs itself, and who trusts it.
-func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
-}
-
-func engine(t testing.TB) *rondo.Engine {
-	t.Helper()
-	e, err := rondo.New(rondo.Config{Loops: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = e.Close() })
-	return e
-}
+// engine is one whose reports a test must ask for.
+func engine(t testing.TB) *rig.Engine { return rig.New(t, rondo.Config{Loops: 1}) }
 
 // configs are a server's and a client's, of one version of TLS.
 func configs(t testing.TB, version uint16) (server, client *tls.Config) {
-	cert, pool := certificate(t)
+	cert, pool := rig.Certificate(t)
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: version, MaxVersion: version},
 		&tls.Config{RootCAs: pool, ServerName: "localhost", MinVersion: version, MaxVersion: version}
 }
@@ -153,7 +114,7 @@ func TestClient(t *testing.T) {
 			}()
 			e := engine(t)
 			s := stream.New()
-			dial := secure.Config{TLS: client}.Dial(background, e, "tcp", ln.Addr().String(), s)
+			dial := secure.Config{TLS: client}.Dial(background, e.Engine, "tcp", ln.Addr().String(), s)
 			if _, err := dial.Wait(background); err != nil {
 				t.Fatal(err)
 			}
