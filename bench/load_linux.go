@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
 	"flag"
@@ -25,6 +26,7 @@ func load(args []string) error {
 	conns := flags.Int("conns", 50, "connections")
 	idle := flags.Int("idle", 0, "connections beside them that stay silent after one message")
 	size := flags.Int("size", 128, "bytes of a message")
+	secure := flags.Bool("tls", false, "over TLS")
 	turn := flags.Duration("turn", time.Second, "how long to measure")
 	if err := flags.Parse(args); err != nil {
 		return usageError{err}
@@ -36,7 +38,7 @@ func load(args []string) error {
 	if _, err := hold(server, *idle, *size); err != nil {
 		return fmt.Errorf("idle connections: %w", err)
 	}
-	l, err := newLoader(server, *conns, *size)
+	l, err := newLoader(server, *conns, *size, *secure)
 	if err != nil {
 		return err
 	}
@@ -72,9 +74,43 @@ type peer struct {
 	got  int           // bytes of the present answer
 	seq  uint32        // of the present message
 	sent time.Duration // since loader.start
+	tls  *tls.Conn     // nil in the clear
+	wire *wire         // its descriptor
 }
 
-func newLoader(server netip.AddrPort, conns, size int) (*loader, error) {
+func (p *peer) send(message []byte) (int, error) {
+	if p.tls != nil {
+		return p.tls.Write(message)
+	}
+	n, errno := send(p.fd, message)
+	if errno != 0 {
+		return 0, os.NewSyscallError("send", errno)
+	}
+	return n, nil
+}
+
+// receive returns 0 if there is nothing yet.
+func (p *peer) receive(in []byte) (int, error) {
+	if p.tls != nil {
+		n, err := p.tls.Read(in)
+		if err == errAgain { //nolint:errorlint // ours, as it is
+			err = nil
+		}
+		return n, err
+	}
+	n, errno := recv(p.fd, in)
+	switch {
+	case errno == unix.EAGAIN || errno == unix.EINTR:
+		return 0, nil
+	case errno != 0:
+		return 0, os.NewSyscallError("recv", errno)
+	case n == 0:
+		return 0, errClosed
+	}
+	return n, nil
+}
+
+func newLoader(server netip.AddrPort, conns, size int, secure bool) (*loader, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -88,14 +124,22 @@ func newLoader(server netip.AddrPort, conns, size int) (*loader, error) {
 		start:  time.Now(),
 	}
 	for i := range l.peers {
-		fd, err := connect(server, i)
+		p := &l.peers[i]
+		if secure {
+			p.wire, p.tls, err = connectTLS(server, i)
+		} else {
+			p.fd, err = connect(server, i)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("connection %d of %d: %w", i+1, conns, err)
 		}
+		if secure {
+			p.fd, p.wire.blocking = p.wire.fd, false
+		}
+		fd := p.fd
 		if err := unix.SetNonblock(fd, true); err != nil {
 			return nil, os.NewSyscallError("fcntl", err)
 		}
-		l.peers[i].fd = fd
 		if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
 			return nil, os.NewSyscallError("epoll_ctl", err)
 		}
@@ -186,9 +230,9 @@ func (l *loader) send(i int) error {
 	p.got = 0
 	p.sent = time.Since(l.start)
 	message := l.sheet.message(i, p.seq)
-	n, errno := send(p.fd, message)
-	if errno != 0 {
-		return fmt.Errorf("connection %d of %d: %w", i+1, len(l.peers), os.NewSyscallError("send", errno))
+	n, err := p.send(message)
+	if err != nil {
+		return fmt.Errorf("connection %d of %d: %w", i+1, len(l.peers), err)
 	}
 	if n != len(message) {
 		return fmt.Errorf("connection %d of %d: %w", i+1, len(l.peers), shortWrite(n, message))
@@ -199,14 +243,9 @@ func (l *loader) send(i int) error {
 // receive reports whether the answer is complete.
 func (l *loader) receive(i int) (whole bool, err error) {
 	p := &l.peers[i]
-	n, errno := recv(p.fd, l.in)
-	switch {
-	case errno == unix.EAGAIN || errno == unix.EINTR:
-		return false, nil
-	case errno != 0:
-		return false, os.NewSyscallError("recv", errno)
-	case n == 0:
-		return false, errClosed
+	n, err := p.receive(l.in)
+	if n == 0 {
+		return false, err
 	}
 	message := l.sheet.message(i, p.seq)
 	if err := verify(message, p.got, l.in[:n]); err != nil {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -74,12 +75,12 @@ func (b *bench) compareServers(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		var found []series
-		for _, s := range b.subjects {
+		for _, s := range b.busy() {
 			found = append(found, series{Server: s.name, Label: s.label, Conns: conns})
 		}
 		for round := range b.rounds {
-			for i, s := range b.subjects {
-				one, err := b.take(ctx, s, work{conns: conns, size: b.size, turn: b.turn()})
+			for i, s := range b.busy() {
+				one, err := b.take(ctx, s, work{conns: conns, size: b.size, turn: b.turn(), tls: b.tls})
 				if err != nil {
 					return fmt.Errorf("%s with %d connections: %w", s.label, conns, err)
 				}
@@ -97,6 +98,11 @@ func (b *bench) compareServers(ctx context.Context, out io.Writer) error {
 		return nil
 	}
 	return b.compareMemory(ctx, out)
+}
+
+// busy are the servers that echo.
+func (b *bench) busy() []subject {
+	return slices.DeleteFunc(slices.Clone(b.subjects), func(s subject) bool { return s.name == httpTLSServer })
 }
 
 // prepare finds out how to start each server.
@@ -131,6 +137,12 @@ func (b *bench) prepare(ctx context.Context, out io.Writer) error {
 			s.label = "rondo, a task per connection"
 		case netServer:
 			s.label = "net, a goroutine per connection"
+		case rondoTLSServer:
+			s.label = "rondo, package secure"
+		case netTLSServer:
+			s.label = "crypto/tls, a goroutine per connection"
+		case httpTLSServer:
+			s.label = "net/http over TLS"
 		case netpollServer:
 			s.label = "cloudwego/netpoll" + versionOf("github.com/cloudwego/netpoll")
 		}
@@ -239,6 +251,12 @@ func (b *bench) weigh(ctx context.Context, s subject, conns int) (bytes float64,
 	server, err := netip.ParseAddrPort(p.addr)
 	if err != nil {
 		return 0, err
+	}
+	hold := hold
+	if b.tls {
+		hold = func(server netip.AddrPort, conns, size int) (held, error) {
+			return holdTLS(server, conns, size, s.name == httpTLSServer)
+		}
 	}
 	warm, err := hold(server, 50, b.size) // what is set up once is not counted
 	if err != nil {

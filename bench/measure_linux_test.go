@@ -92,6 +92,16 @@ func TestWholeComparison(t *testing.T) {
 	}
 }
 
+func TestComparisonOverTLS(t *testing.T) {
+	canMeasure(t)
+	out := quickly(t, "-tls", "-idle", "100")
+	for _, want := range []string{"| 20 connections ", "| rondo, package secure ", "| crypto/tls, ", "| 100 idle connections ", "| net/http over TLS "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
 func TestWithoutCompiler(t *testing.T) {
 	canMeasure(t)
 	t.Setenv("CC", filepath.Join(t.TempDir(), "cc"))
@@ -210,7 +220,7 @@ func TestLoadNotices(t *testing.T) {
 		}(), "byte 4 of the answer is"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newLoader(answering(t, test.answer), 2, 16)
+			l, err := newLoader(answering(t, test.answer), 2, 16, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -227,7 +237,7 @@ func TestLoadAcceptsPieces(t *testing.T) {
 		for _, piece := range [][]byte{p[:1], p[1:9], p[9:]} {
 			c.Write(piece)
 		}
-	}), 3, 16)
+	}), 3, 16, false)
 	if err != nil {
 		t.Fatal(err)
 	}

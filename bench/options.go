@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type options struct {
 	silent   []int // numbers of idle connections at which pollers are compared
 	port     int   // 0 means a free one each time
 	json     string
+	tls      bool // compare servers over TLS
 }
 
 // What -servers may name.
@@ -34,9 +36,25 @@ const (
 	taskServer    = "rondo-task"
 	netServer     = "net"
 	netpollServer = "netpoll"
+
+	// With -tls.
+	rondoTLSServer = "rondo-tls"
+	netTLSServer   = "net-tls"
+	httpTLSServer  = "http-tls" // only idle
 )
 
-var knownServers = []string{bareServer, bareGoServer, rondoServer, taskServer, netServer, netpollServer}
+var (
+	plainServers = []string{bareServer, rondoServer, taskServer, netServer, netpollServer}
+	tlsServers   = []string{rondoTLSServer, netTLSServer, httpTLSServer}
+)
+
+// known are the servers that may be compared with each other.
+func (o options) known() []string {
+	if o.tls {
+		return tlsServers
+	}
+	return append(plainServers, bareGoServer)
+}
 
 // The connections that pollers are compared with. select(2) has no bits for descriptors from 1024 on, and some
 // descriptors are not connections.
@@ -49,9 +67,8 @@ const maxSize = 64 << 10 // what the bare loops read at once, and loopback takes
 
 func parseOptions(args []string, help io.Writer) (options, error) {
 	o := options{
-		conns:   []int{50, 1000},
-		servers: []string{bareServer, rondoServer, taskServer, netServer, netpollServer},
-		silent:  []int{0, 100, 300, selectConns - activeConns, 2000, 5000},
+		conns:  []int{50, 1000},
+		silent: []int{0, 100, 300, selectConns - activeConns, 2000, 5000},
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(help)
@@ -71,14 +88,9 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 		o.silent, err = parseCounts(s, 0)
 		return err
 	})
+	flags.BoolVar(&o.tls, "tls", false, "instead, compare rondo-tls, net-tls and, idle, http-tls")
 	flags.Func("servers", "servers, comma-separated (default bare,rondo,rondo-task,net,netpoll; there is bare-go too)", func(s string) error {
-		o.servers = nil
-		for name := range strings.SplitSeq(s, ",") {
-			if !slices.Contains(knownServers, name) {
-				return fmt.Errorf("no server %q: there are %s", name, strings.Join(knownServers, ", "))
-			}
-			o.servers = append(o.servers, name)
-		}
+		o.servers = strings.Split(s, ",")
 		return nil
 	})
 	flags.Func("command", "measure this `command` too, a server that gets its address by {addr} or {port}; may be repeated", func(s string) error {
@@ -97,10 +109,21 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, usageError{fmt.Errorf("%q is not a flag", flags.Arg(0))}
 	}
+	if o.servers == nil {
+		o.servers = plainServers
+		if o.tls {
+			o.servers = tlsServers
+		}
+	}
 	return o, o.check()
 }
 
 func (o options) check() error {
+	for _, name := range o.servers {
+		if !slices.Contains(o.known(), name) {
+			return usageError{fmt.Errorf("no server %q: there are %s", name, strings.Join(o.known(), ", "))}
+		}
+	}
 	switch {
 	case o.rounds < 1:
 		return usageError{fmt.Errorf("-rounds is %d: it must be 1 or more", o.rounds)}
@@ -110,6 +133,8 @@ func (o options) check() error {
 		return usageError{fmt.Errorf("-size is %d: it must be 1 to %d", o.size, maxSize)}
 	case o.idle < 0:
 		return usageError{fmt.Errorf("-idle is %d: it must not be negative", o.idle)}
+	case o.tls && (o.pollers || len(o.commands) > 0):
+		return usageError{errors.New("-tls does not go with -pollers or -command")}
 	case o.port < 0 || o.port > 65535:
 		return usageError{fmt.Errorf("-port is %d: it must be 0 to 65535", o.port)}
 	}

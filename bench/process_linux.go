@@ -120,6 +120,7 @@ func (p *process) stop() {
 type work struct {
 	conns, idle, size int
 	turn              time.Duration
+	tls               bool
 }
 
 // drive loads the server from another core.
@@ -137,7 +138,8 @@ func (p *process) drive(ctx context.Context, w work, core int) (s sample, err er
 		"-conns", fmt.Sprint(w.conns),
 		"-idle", fmt.Sprint(w.idle),
 		"-size", fmt.Sprint(w.size),
-		"-turn", w.turn.String())
+		"-turn", w.turn.String(),
+		fmt.Sprintf("-tls=%t", w.tls))
 	var out, why bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &why
 	// The load allocates nothing while it measures. With no collector and no preemption nothing interrupts it.

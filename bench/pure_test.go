@@ -193,7 +193,7 @@ func TestOptions(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"-rounds 0", "-seconds 0", "-seconds NaN", "-size 0", "-size 65537", "-idle -1", "-conns 0", "-conns 5,",
-		"-servers rondo,nginx", "-servers ", "-command ls", "-silent -1", "-port 65536", "rondo",
+		"-servers rondo,nginx", "-tls -servers rondo", "-tls -pollers", "-servers ", "-command ls", "-silent -1", "-port 65536", "rondo",
 	} {
 		if o, err := parseOptions(strings.Split(bad, " "), io.Discard); err == nil {
 			t.Errorf("%s: got %+v, want an error", bad, o)

@@ -101,11 +101,22 @@ func echoTable(all []series, conns int) table {
 			of = append(of, s)
 		}
 	}
+	if has(of, netTLSServer) {
+		t := table{head: []string{fmt.Sprintf("%d connections", conns), "× crypto/tls", "ns per message"}}
+		for _, s := range of {
+			t.add(s.Label, beside(of, s, netTLSServer), spreadOf(s.costs()).format("%.0f"))
+		}
+		return t
+	}
 	t := table{head: []string{fmt.Sprintf("%d connections", conns), "× the limit", "× net", "ns per message"}}
 	for _, s := range of {
 		t.add(s.Label, beside(of, s, bareServer), beside(of, s, netServer), spreadOf(s.costs()).format("%.0f"))
 	}
 	return t
+}
+
+func has(all []series, server string) bool {
+	return slices.ContainsFunc(all, func(s series) bool { return s.Server == server })
 }
 
 // beside is a server's cost as a ratio to another's.
@@ -120,7 +131,7 @@ func beside(all []series, s series, other string) string {
 // memoryTable compares what idle connections take.
 func memoryTable(all []memory) table {
 	t := table{head: []string{fmt.Sprintf("%d idle connections", all[0].Conns), "× net", "bytes per connection"}}
-	i := slices.IndexFunc(all, func(m memory) bool { return m.Server == netServer })
+	i := slices.IndexFunc(all, func(m memory) bool { return m.Server == netServer || m.Server == netTLSServer })
 	for _, m := range all {
 		ratio := absent
 		if i >= 0 {

@@ -38,6 +38,12 @@ func serve(ctx context.Context, args []string) error {
 		return serveNet(ctx, addr, *size)
 	case netpollServer:
 		return serveNetpoll(ctx, addr)
+	case rondoTLSServer:
+		return serveRondoTLS(ctx, addr, *poller)
+	case netTLSServer:
+		return serveNetTLS(ctx, addr, *size)
+	case httpTLSServer:
+		return serveHTTPTLS(ctx, addr, *size)
 	case bareGoServer:
 		return serveBare(addr)
 	}
@@ -86,6 +92,10 @@ func serveNet(ctx context.Context, addr string, size int) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	return echoEach(ctx, ln, size)
+}
+
+func echoEach(ctx context.Context, ln net.Listener, size int) error {
 	for {
 		c, err := ln.Accept()
 		if ctx.Err() != nil {
