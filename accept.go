@@ -241,8 +241,8 @@ func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
 		flags = isUnix
 	}
 	var extra *settings
-	if ln.config.MaxConns > 0 {
-		extra = &settings{listener: ln}
+	if awaited := ln.waiting.limit > 0 && ln.config.Wrap != nil; awaited || ln.config.MaxConns > 0 {
+		extra = &settings{listener: ln, awaited: awaited}
 	}
 	c, err := l.adopt(fd, peer, proto, flags, extra)
 	if err != nil {

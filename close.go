@@ -17,7 +17,7 @@ func (e ending) tell() {
 	c := e.conn
 	defer func() { // also after a panic
 		if x := c.extra; x != nil && x.listener != nil {
-			x.listener.release()
+			x.listener.left(x)
 		}
 		c.loop.load.Add(-1)
 		c.loop.engine.release()

@@ -65,6 +65,7 @@ const (
 type settings struct {
 	low, high, limit int       // water marks, if limit is not 0
 	listener         *Listener // to be told when the connection ends, if it counts them
+	awaited          bool      // the listener counts it as waiting for Accept, and it may never get there
 	closing          Timer     // until a closed connection whose peer does not read is given up
 	drained          int       // bytes read since the engine began to shut down
 	file             fileAddr  // what OpenFile was given

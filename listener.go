@@ -33,6 +33,10 @@ type ListenConfig struct {
 	// KeepAlive is how long a connection may be silent before the kernel asks whether the peer is
 	// still there. Zero means one minute; less than zero means that it never asks.
 	KeepAlive time.Duration
+
+	// Wrap goes round what makes the protocols of the connections, those of net.Conns included: the Server method of a secure.Config has
+	// all connections of the listener be secure. Nil leaves them as they are.
+	Wrap func(accept func() Protocol) func() Protocol
 }
 
 // Listener accepts connections. Any goroutine may use it.
@@ -131,6 +135,9 @@ func (ln *Listener) Serve(accept func() Protocol) error {
 	default:
 		ln.serving = true
 		ln.accept = accept
+		if ln.config.Wrap != nil {
+			ln.accept = ln.config.Wrap(accept)
+		}
 	}
 	ln.mu.Unlock()
 	if err != nil {
@@ -350,6 +357,14 @@ func (ln *Listener) reserve() bool {
 func (ln *Listener) forgo() {
 	ln.release()
 	if ln.waiting.give() {
+		ln.resume()
+	}
+}
+
+// left is called when a connection of which the listener is to be told has ended.
+func (ln *Listener) left(x *settings) {
+	ln.release()
+	if x.awaited && ln.waiting.give() {
 		ln.resume()
 	}
 }

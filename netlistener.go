@@ -49,6 +49,9 @@ func (nl *netListener) add(n *netConn) {
 		_ = n.Close()
 		return
 	}
+	if x := n.conn.extra; x != nil {
+		x.awaited = false // from here on Accept counts it
+	}
 	nl.queue = append(nl.queue, n)
 	nl.arrived.signal()
 	n.conn.loop.woke = true

@@ -228,7 +228,32 @@ func TestOpenSSL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(openssl, "s_client", "-connect", ln.Addr().String(), "-CAfile", authority(t, server.Certificates[0]), "-verify_return_error", "-servername", "localhost")
+	c := startOpenSSL(t, openssl, "s_client", "-connect", ln.Addr().String(), "-CAfile", authority(t, server.Certificates[0]), "-verify_return_error", "-servername", "localhost")
+	c.enter("hello")
+	c.expect("hello")
+	c.enter("K") // update the keys of both
+	c.expect("KEYUPDATE")
+	c.enter("after the update")
+	c.expect("after the update")
+	c.enter("Q")
+	_, _ = io.Copy(io.Discard, c.lines)
+	if err := c.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// openSSL is a running openssl.
+type openSSL struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	in    io.Writer
+	lines *bufio.Reader
+}
+
+// startOpenSSL starts one, which is killed at the end of the test if it has not ended.
+func startOpenSSL(t *testing.T, path string, args ...string) *openSSL {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), path, args...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -242,30 +267,27 @@ func TestOpenSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) //nolint:forbidigo // a program that hangs does so in real time
-	defer kill.Stop()
-	lines := bufio.NewReader(out)
-	expect := func(want string) {
-		t.Helper()
-		for {
-			line, err := lines.ReadString('\n')
-			if strings.TrimSpace(line) == want {
-				return
-			}
-			if err != nil {
-				t.Fatalf("no line %q: %v", want, err)
-			}
+	t.Cleanup(func() {
+		kill.Stop()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return &openSSL{t, cmd, in, bufio.NewReader(out)}
+}
+
+func (o *openSSL) enter(line string) { _, _ = io.WriteString(o.in, line+"\n") }
+
+// expect reads to the first line that begins so, and returns it.
+func (o *openSSL) expect(want string) string {
+	o.t.Helper()
+	for {
+		line, err := o.lines.ReadString('\n')
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, want) {
+			return line
 		}
-	}
-	_, _ = io.WriteString(in, "hello\n")
-	expect("hello")
-	_, _ = io.WriteString(in, "K\n") // update the keys of both
-	expect("KEYUPDATE")
-	_, _ = io.WriteString(in, "after the update\n")
-	expect("after the update")
-	_, _ = io.WriteString(in, "Q\n")
-	_, _ = io.Copy(io.Discard, lines)
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+		if err != nil {
+			o.t.Fatalf("no line %q: %v", want, err)
+		}
 	}
 }
 

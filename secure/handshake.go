@@ -23,8 +23,8 @@ type handshake struct {
 	conn     *rondo.Conn
 	server   bool
 	timeout  time.Duration
-	began    func(c *rondo.Conn) rondo.Protocol // makes the protocol that follows
-	ended    func(c *rondo.Conn, err error)     // is told how it went; nil: nobody is
+	began    func() rondo.Protocol          // makes the protocol that follows
+	ended    func(c *rondo.Conn, err error) // is told how it went; nil: nobody is
 	local    net.Addr
 	remote   net.Addr
 	timer    rondo.Timer
@@ -36,6 +36,7 @@ type handshake struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	in      []byte // received, not read by the goroutine
+	records records
 	out     []byte // written by it, not sent
 	posted  bool   // the loop has been asked to send it
 	state   state  // of the goroutine
@@ -50,13 +51,6 @@ const (
 	waiting        // for something to read
 	queued         // for its turn
 	running
-)
-
-// recordHeader is the size of the header of a TLS record, and maxRecord the most that can follow it (RFC 8446, section 5.2).
-const (
-	recordHeader = 5
-	maxRecord    = 1<<14 + 256
-	isHandshake  = 22
 )
 
 // defaultTimeout is how long a handshake may take.
@@ -113,11 +107,6 @@ func (h *handshake) receivedEOF() error {
 	h.eof = true
 	h.wake()
 	return rondo.ErrMore
-}
-
-// whole reports whether the first record is, or can be none.
-func whole(p []byte) bool {
-	return len(p) >= recordHeader && (p[0] != isHandshake || len(p) >= recordHeader+min(int(p[3])<<8|int(p[4]), maxRecord))
 }
 
 // take keeps what has arrived for the goroutine. It reports whether that waits for it, or is to begin.
@@ -184,9 +173,11 @@ func (h *handshake) finish(err error) {
 	rest := h.in
 	h.mu.Unlock()
 	h.layer.hand = nil
-	h.layer.in, h.layer.own = rest, true
+	h.layer.in, h.layer.own = rest, len(rest) > 0
+	rawInput.reclaim(h.layer.tls)
+	hand.reclaim(h.layer.tls)
 	c := h.conn
-	p := h.began(c)
+	p := h.began()
 	if p == nil {
 		_ = c.Close()
 		return
@@ -247,19 +238,21 @@ func (h *handshake) run() {
 func (h *handshake) read(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.in) == 0 && h.err == nil && !h.eof {
+	n := h.records.next(h.in, len(p))
+	for n == 0 && h.err == nil && !h.eof {
 		h.state = waiting
 		h.loop.Post(h.rest)
 		h.wait(func() bool { return h.state == running || h.err != nil || h.eof })
+		n = h.records.next(h.in, len(p))
 	}
 	switch {
-	case len(h.in) > 0:
+	case n > 0:
 	case h.err != nil:
 		return 0, h.err
 	default:
 		return 0, io.ErrUnexpectedEOF
 	}
-	n := copy(p, h.in)
+	copy(p, h.in[:n])
 	if h.in = h.in[n:]; len(h.in) == 0 {
 		h.in = nil
 	}

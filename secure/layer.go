@@ -1,6 +1,7 @@
 package secure
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -31,8 +32,11 @@ type layer struct {
 	tls  *tls.Conn
 	in   []byte     // received, and not read by tls
 	own  bool       // which is a copy
+	more bool       // tls may have something without reading
 	hand *handshake // under way; nil afterwards
 	held []byte     // written during the handshake
+
+	records records // of in
 }
 
 // Received implements rondo.Layer, as those below do.
@@ -59,16 +63,37 @@ func (l *layer) Keep() {
 	}
 }
 
-// Read implements rondo.Layer.
+// Read implements rondo.Layer. It asks tls only when there is a whole record for it.
 func (l *layer) Read(p []byte) (int, error) {
-	if l.hand != nil {
+	if l.hand != nil || !l.more && l.records.left == 0 && !whole(l.in) {
 		return 0, rondo.ErrMore
 	}
+	drains := false // what tls is given now is all in p afterwards
+	if !l.more && l.records.left == 0 {
+		drains = l.lend(len(p) >= maxPlaintext)
+	}
 	n, err := l.tls.Read(p)
+	if l.more = n == len(p) && !drains; !l.more {
+		rawInput.reclaim(l.tls)
+	}
 	if err == errMore { //nolint:errorlint // ours, and tls passes it on as it is
 		err = rondo.ErrMore
 	}
 	return n, err
+}
+
+// lend gives tls the first record where it is, for one call of tls.Read that is sure to take all of it; else it gives a copy. It reports the former.
+func (l *layer) lend(all bool) bool {
+	n := recordLength(l.in)
+	record := l.in[:n:n]
+	if !all {
+		record = bytes.Clone(record)
+	}
+	if !rawInput.lend(l.tls, record) {
+		return false
+	}
+	l.in = l.in[n:]
+	return all
 }
 
 // Write implements rondo.Layer.
@@ -113,10 +138,11 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.hand != nil {
 		return w.hand.read(p)
 	}
-	if len(w.in) == 0 {
+	if w.records.left == 0 && !whole(w.in) {
 		return 0, errMore
 	}
-	n := copy(p, w.in)
+	n := w.records.next(w.in, len(p))
+	copy(p, w.in[:n])
 	w.in = w.in[n:]
 	return n, nil
 }

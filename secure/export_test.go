@@ -1,0 +1,26 @@
+package secure
+
+import (
+	"bytes"
+	"crypto/tls"
+	"unsafe"
+
+	"github.com/rondo-go/rondo"
+)
+
+// KeepBuffers has tls.Conns keep their buffers, as where they are not found, until restore is called. No connection may be open.
+func KeepBuffers() (restore func()) {
+	r, h := rawInput, hand
+	rawInput, hand = 0, 0
+	return func() { rawInput, hand = r, h }
+}
+
+// Kept is how many bytes a connection's tls.Conn keeps in its buffers. Only on the loop.
+func Kept(c *rondo.Conn) int {
+	conn := c.Layer().(*layer).tls
+	return rawInput.kept(conn) + hand.kept(conn)
+}
+
+func (f field) kept(c *tls.Conn) int {
+	return (*bytes.Buffer)(unsafe.Add(unsafe.Pointer(c), f)).Cap()
+}
