@@ -120,7 +120,7 @@ func TestFloods(t *testing.T) {
 				t.Fatal(err)
 			}
 			if suite := conn.ConnectionState().CipherSuite; suite != tls.TLS_AES_128_GCM_SHA256 {
-				t.Skipf("this machine prefers %s", tls.CipherSuiteName(suite))
+				t.Skipf("the forger needs TLS_AES_128_GCM_SHA256, and this machine prefers %s", tls.CipherSuiteName(suite))
 			}
 			f := newForger(t, raw, keys.String())
 			patient := strings.HasPrefix(c.want, "too many")
