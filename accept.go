@@ -250,7 +250,18 @@ func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
 		return
 	}
 	made = true
+	c.limitAs(ln.config)
 	c.begin()
+}
+
+// limitAs sets what the listener's configuration says.
+func (c *Conn) limitAs(cfg ListenConfig) {
+	if cfg.IdleTimeout > 0 {
+		c.SetIdleTimeout(cfg.IdleTimeout)
+	}
+	if cfg.Lifetime > 0 {
+		c.SetLifetime(cfg.Lifetime)
+	}
 }
 
 // unwatchable is called when a connection was accepted and then refused by the poller. One that has

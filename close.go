@@ -45,6 +45,10 @@ func (c *Conn) end(reason error, reset bool) {
 	}
 	if x := c.extra; x != nil {
 		x.closing.Stop()
+		if x.timeouts != nil {
+			x.timeouts.timer.Stop()
+			l.timed--
+		}
 		if x.plain != nil {
 			l.buffers.putOutput(x.plain)
 			x.plain = nil

@@ -73,6 +73,7 @@ type settings struct {
 	layer            Layer     // of an isLayered
 	plain            *output   // what was written and the layer has not been given
 	layerClosed      bool      // the layer has told the peer that nothing follows
+	timeouts         *timeouts // if it has any
 }
 
 // set returns the connection's own settings, to be changed.

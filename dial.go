@@ -7,8 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/rondo-go/rondo/internal/poller"
@@ -19,6 +19,11 @@ type Dialer struct {
 	// Timeout bounds the whole: looking the name up and trying all its addresses. Zero means 30
 	// seconds, less than zero no limit but the operating system's.
 	Timeout time.Duration
+
+	// FallbackDelay is how long one address of a name is given before the next is tried beside it (RFC 8305, Happy Eyeballs, section 5): the first that connects is taken and
+	// the others are given up. An address that fails makes room for the next at once. Zero means 250 milliseconds. Less than zero has each address tried when the one before
+	// has failed, or has used up its share of Timeout.
+	FallbackDelay time.Duration
 
 	// LocalAddr is the address to come from: a *net.TCPAddr or *net.UnixAddr. Nil leaves the choice
 	// to the operating system.
@@ -37,12 +42,16 @@ const (
 	// The least time that one of several addresses is given; as in package net.
 	minAddressTimeout = 2 * time.Second
 
+	// How long one address is given before the next is tried beside it (RFC 8305, section 8).
+	fallbackDelay = 250 * time.Millisecond
+
 	// How often a Unix socket whose backlog is full is tried again.
 	unixRetry = 5 * time.Millisecond
 )
 
 // Dial connects to address and gives the connection the protocol p. It never blocks: names are looked
-// up elsewhere and all addresses of a name are tried, one after the other. The future, which
+// up elsewhere and all addresses of a name are tried, IPv6 and IPv4 in turn, the next one beside the others when they take long (see
+// Dialer.FallbackDelay). The future, which
 // belongs to the connection's loop, has the connection once p has been told ConnectionMade, or a
 // *net.OpError; if several addresses failed, their errors are joined. When ctx ends first the attempt
 // is given up with the context's cause, and when the future is cancelled, with that reason.
@@ -63,9 +72,8 @@ func (cfg Dialer) Dial(ctx context.Context, e *Engine, network, address string, 
 	} else {
 		l.load.Add(1)
 	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = defaultDialTimeout
-	}
+	cfg.Timeout = orDefault(cfg.Timeout, defaultDialTimeout)
+	cfg.FallbackDelay = orDefault(cfg.FallbackDelay, fallbackDelay)
 	d := &dial{cfg: cfg, loop: l, network: network, address: address, proto: p, promise: NewPromise[*Conn](l)}
 	d.promise.SetCanceller(d)
 	l.engine.open.Add(1)
@@ -88,15 +96,14 @@ type dial struct {
 	cancel  context.CancelFunc // of what the attempt started elsewhere
 	unwatch func() bool        // stops minding the caller's context
 
-	addrs   []net.Addr // not tried yet
-	errs    []error    // of those that were
-	current net.Addr   // being tried
-	fd      int        // its descriptor, if token is not 0
-	token   token
-	until   int64 // when Timeout is over, by the poller's clock; 0 is never
-	total   Timer // until then
-	single  Timer // until the present address is given up, or tried again
-	done    bool
+	addrs  []net.Addr // not tried yet
+	errs   []error    // of those that were
+	trying []*attempt // the others
+	token  token
+	until  int64 // when Timeout is over, by the poller's clock; 0 is never
+	total  Timer // until then
+	delay  Timer // until the next is tried beside them
+	done   bool
 }
 
 // start begins, with a context that ends with the attempt or the caller's.
@@ -111,7 +118,6 @@ func (d *dial) start(ctx, given context.Context) {
 	}
 	// The table of watchers is where a shutdown finds the attempt.
 	d.token = d.loop.watchers.put(d)
-	d.fd = -1
 	d.unwatch = d.loop.engine.world.AfterFunc(given, func() {
 		d.loop.Post(func() { d.finish(nil, context.Cause(given)) })
 	})
@@ -150,134 +156,78 @@ func (d *dial) resolved(addrs []net.Addr, err error) {
 		d.finish(nil, err)
 		return
 	}
-	d.addrs = addrs
+	d.addrs = interleave(addrs)
 	d.next()
 }
 
-// next tries the next address.
+// interleave puts addresses of the two families in turn, beginning with that of the first (RFC 8305, section 4). Within a family the resolver's order stays.
+func interleave(addrs []net.Addr) []net.Addr {
+	var families [2][]net.Addr
+	for _, a := range addrs {
+		i := 0
+		if is4(a) != is4(addrs[0]) {
+			i = 1
+		}
+		families[i] = append(families[i], a)
+	}
+	var out []net.Addr
+	for i := range addrs {
+		for _, family := range families {
+			if i < len(family) {
+				out = append(out, family[i])
+			}
+		}
+	}
+	return out
+}
+
+func is4(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.To4() != nil
+}
+
+// next tries the next address, and those after it that fail at once.
 func (d *dial) next() {
-	for !d.done {
-		if len(d.addrs) == 0 {
-			err := errors.Join(d.errs...)
-			if err == nil {
-				err = &net.AddrError{Err: "no suitable address", Addr: d.address}
-			}
-			d.finish(nil, err)
-			return
+	d.delay.Stop()
+	for len(d.addrs) > 0 && !d.done {
+		a := &attempt{dial: d, addr: d.addrs[0], fd: -1}
+		d.addrs = d.addrs[1:]
+		d.trying = append(d.trying, a)
+		if err := a.connect(); err != nil {
+			d.drop(a, err)
+			continue
 		}
-		d.current, d.addrs = d.addrs[0], d.addrs[1:]
-		if d.connect() {
-			return
+		if len(d.addrs) > 0 && d.cfg.FallbackDelay > 0 && !d.done {
+			d.delay = d.loop.After(d.cfg.FallbackDelay, d.next)
 		}
-	}
-}
-
-// connect begins a connection to the present address; false means that it has failed already.
-func (d *dial) connect() bool {
-	l := d.loop
-	fd, err := l.poller.Connect(d.current, d.cfg.LocalAddr)
-	switch {
-	case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
-		d.single = l.After(unixRetry, func() {
-			if !d.connect() {
-				d.next()
-			}
-		})
-		return true
-	case err != nil && err != syscall.EINPROGRESS: //nolint:errorlint // likewise
-		d.failed(err)
-		return false
-	}
-	d.fd = fd
-	if err == nil {
-		d.connected()
-		return true
-	}
-	// Each descriptor has a token of its own, so that late news of one is never taken for the next one's.
-	l.watchers.remove(d.token)
-	d.token = l.watchers.put(d)
-	if err := l.poller.Add(fd, uint64(d.token), poller.Write); err != nil {
-		d.drop()
-		d.failed(err)
-		return false
-	}
-	if d.until != 0 && len(d.addrs) > 0 {
-		// What is left of the time is shared out evenly, but not in slices that are too thin.
-		left := time.Duration(d.until - l.poller.Now())
-		share := max(left/time.Duration(len(d.addrs)+1), minAddressTimeout)
-		d.single = l.After(share, func() { d.giveUp(os.ErrDeadlineExceeded) })
-	}
-	return true
-}
-
-// ready is called when the connection stands or has failed.
-func (d *dial) ready(poller.Ready) {
-	err := d.loop.poller.SocketError(d.fd)
-	if err == nil && selfConnected(d.loop.poller, d.fd) {
-		err = syscall.ECONNREFUSED
-	}
-	if err != nil {
-		d.giveUp(err)
 		return
 	}
-	if err := d.loop.poller.Remove(d.fd); err != nil {
-		d.giveUp(err)
-		return
-	}
-	d.connected()
-}
-
-// selfConnected recognises a TCP socket that has connected to itself, which can happen when a free
-// port among those that the system gives out is dialed: both ends are then the same.
-func selfConnected(p poller.Poller, fd int) bool {
-	local, ok := p.LocalAddr(fd).(*net.TCPAddr)
-	if !ok {
-		return false
-	}
-	peer, ok := p.PeerAddr(fd).(*net.TCPAddr)
-	return ok && local.AddrPort() == peer.AddrPort()
-}
-
-func (d *dial) connected() {
-	fd := d.fd
-	d.fd = -1
-	var peer netip.AddrPort
-	flags := isUnix
-	if a, ok := d.current.(*net.TCPAddr); ok {
-		peer, flags = a.AddrPort(), 0
-		_ = d.loop.poller.SetNoDelay(fd, true)
-		_ = d.loop.poller.SetKeepAlive(fd, time.Minute)
-	}
-	c, err := d.loop.adopt(fd, peer, d.proto, flags, nil)
-	if err != nil {
-		_ = d.loop.poller.Close(fd)
+	if len(d.trying) == 0 && !d.done {
+		err := errors.Join(d.errs...)
+		if err == nil {
+			err = &net.AddrError{Err: "no suitable address", Addr: d.address}
+		}
 		d.finish(nil, err)
-		return
 	}
-	d.loop.load.Add(1) // finish takes away the attempt's own charge
-	d.finish(c, nil)
 }
 
-// giveUp ends the present address's turn.
-func (d *dial) giveUp(err error) {
-	if d.done {
-		return
-	}
-	d.drop()
-	d.failed(err)
-	d.next()
+// drop ends the trial of one address.
+func (d *dial) drop(a *attempt, err error) {
+	a.close()
+	d.trying = slices.DeleteFunc(d.trying, func(b *attempt) bool { return a == b })
+	d.errs = append(d.errs, d.opError(a.addr, err))
 }
 
-func (d *dial) failed(err error) { d.errs = append(d.errs, d.opError(err)) }
-
-// drop closes the present descriptor.
-func (d *dial) drop() {
-	if d.fd >= 0 {
-		_ = d.loop.poller.Close(d.fd)
-		d.fd = -1
+// failed is drop, and the next one's turn.
+func (d *dial) failed(a *attempt, err error) {
+	if !d.done {
+		d.drop(a, err)
+		d.next()
 	}
-	d.single.Stop()
 }
+
+// ready implements watcher. The attempt itself waits for no descriptor.
+func (d *dial) ready(poller.Ready) {}
 
 // CancelFuture implements Canceller.
 func (d *dial) CancelFuture(reason error) {
@@ -301,18 +251,27 @@ func (d *dial) finish(c *Conn, err error) {
 		d.unwatch()
 	}
 	d.cancel()
+	for _, a := range d.trying {
+		a.close()
+	}
 	if d.token != 0 {
-		d.drop()
 		d.loop.watchers.remove(d.token)
 	}
 	d.total.Stop()
+	d.delay.Stop()
 	defer func() { // also if ConnectionMade panics
 		d.loop.load.Add(-1)
 		d.loop.engine.release()
 	}()
 	if err != nil {
 		if len(d.errs) == 0 || !errors.Is(err, d.errs[0]) {
-			err = errors.Join(append(d.errs, d.opError(err))...)
+			for _, a := range d.trying {
+				d.errs = append(d.errs, d.opError(a.addr, err))
+			}
+			if len(d.trying) == 0 {
+				d.errs = append(d.errs, d.opError(name(d.address), err))
+			}
+			err = errors.Join(d.errs...)
 		}
 		d.promise.Reject(single(err))
 		return
@@ -321,15 +280,12 @@ func (d *dial) finish(c *Conn, err error) {
 	c.begin()
 }
 
-func (d *dial) opError(err error) error {
+// opError says which address an error is about.
+func (d *dial) opError(addr net.Addr, err error) error {
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return err
 	}
-	e := &net.OpError{Op: "dial", Net: d.network, Source: d.cfg.LocalAddr, Addr: d.current, Err: syscallError("connect", err)}
-	if d.current == nil {
-		e.Addr = name(d.address)
-	}
-	return e
+	return &net.OpError{Op: "dial", Net: d.network, Source: d.cfg.LocalAddr, Addr: addr, Err: syscallError("connect", err)}
 }
 
 // single takes the only error out of a join of one.

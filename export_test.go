@@ -65,3 +65,6 @@ const MaxQueue = maxQueue
 
 // Held is how many bytes s has in its pipe. Only on the loop.
 func Held(s *Splice) int { return s.held }
+
+// Interleave is the order in which addresses are tried.
+var Interleave = interleave

@@ -34,6 +34,9 @@ type ListenConfig struct {
 	// still there. Zero means one minute; less than zero means that it never asks.
 	KeepAlive time.Duration
 
+	// IdleTimeout and Lifetime are set for each connection, as by Conn.SetIdleTimeout and Conn.SetLifetime; its protocol may change them. Zero means none.
+	IdleTimeout, Lifetime time.Duration
+
 	// Wrap goes round what makes the protocols of the connections, those of net.Conns included: the Server method of a secure.Config has
 	// all connections of the listener be secure. Nil leaves them as they are.
 	Wrap func(accept func() Protocol) func() Protocol

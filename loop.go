@@ -24,6 +24,8 @@ type Loop struct {
 	watchers slots[watcher]
 	timers   wheel.Wheel[*timerNode]
 	clock    int64 // when timers last expired
+	begun    int64 // when the turn began, if a connection has timeouts
+	timed    int   // how many have
 
 	freeTimers []*timerNode
 
@@ -136,6 +138,9 @@ func (l *Loop) run() {
 // turn is the main path: everything that rondo does happens in one of these phases, with what wait
 // has found.
 func (l *Loop) turn() {
+	if l.timed > 0 {
+		l.begun = l.poller.Now()
+	}
 	l.guard((*Loop).deliver)
 	l.guard((*Loop).expire)
 	l.take()

@@ -74,6 +74,7 @@ func (c *Conn) next(p []byte) int {
 // It can come when reading has been paused, even in the same turn, and will not come again.
 func (c *Conn) arrived(data []byte) {
 	paused := c.flags&readPaused != 0
+	c.touch()
 	switch {
 	case c.flags&(hasEOF|isClosing|isEnded) != 0:
 		return
@@ -116,6 +117,7 @@ func (c *Conn) recv(p []byte) int {
 	}
 	switch {
 	case n > 0:
+		c.touch()
 		if c.flags&isDraining != 0 {
 			c.drainedBytes(n)
 		}

@@ -218,7 +218,7 @@ func TestDialTimeoutIsShared(t *testing.T) {
 			}}
 			return clock
 		})
-		dialer := rondo.Dialer{Resolver: r, Timeout: test.timeout}
+		dialer := rondo.Dialer{Resolver: r, Timeout: test.timeout, FallbackDelay: -1}
 		f := dialer.Dial(t.Context(), e.Engine, "tcp", "three.test:80", newRecorder(t))
 		for i, d := range test.tries {
 			if got, want := rig.Await(t, tried), "127.0.0."+string(rune('2'+i)); got != want {

@@ -210,6 +210,7 @@ func (s *Splice) push() {
 	}
 	s.held -= n
 	s.moved += int64(n)
+	dst.touch()
 	if s.held > 0 {
 		dst.flags |= blocked
 		return
@@ -228,6 +229,7 @@ func (s *Splice) pull(ready bool) {
 	switch {
 	case n > 0:
 		s.held = n
+		src.touch()
 		s.arrived(n)
 		s.push()
 	case err == nil || err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract

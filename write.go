@@ -130,6 +130,9 @@ func (c *Conn) send(p []byte) (rest []byte, err error) {
 		if n < len(p) && n < maxTransfer {
 			c.flags |= blocked
 		}
+		if n > 0 {
+			c.touch()
+		}
 		p = p[n:]
 	}
 	return p, nil
