@@ -45,6 +45,7 @@ func (c *Conn) end(reason error, reset bool) {
 	}
 	if x := c.extra; x != nil {
 		x.closing.Stop()
+		c.dropFiles()
 		if x.timeouts != nil {
 			x.timeouts.timer.Stop()
 			l.timed--

@@ -74,6 +74,7 @@ type settings struct {
 	plain            *output   // what was written and the layer has not been given
 	layerClosed      bool      // the layer has told the peer that nothing follows
 	timeouts         *timeouts // if it has any
+	passing          []passage // descriptors that go with bytes of out
 }
 
 // set returns the connection's own settings, to be changed.

@@ -110,8 +110,10 @@ func grow(p []byte, n int) []byte {
 func (c *Conn) recv(p []byte) int {
 	var n int
 	var err error
-	if c.flags&isFile == 0 {
+	if c.flags&(isFile|isUnix) == 0 {
 		n, err = c.loop.poller.Recv(int(c.fd), p)
+	} else if c.flags&isFile == 0 {
+		n, err = c.recvUnix(p)
 	} else {
 		n, err = c.readFile(p)
 	}

@@ -99,6 +99,9 @@ func (c *Conn) pressure(high, limit int) error {
 
 // sendOutput sends what is pending and gives the buffer back if that is all.
 func (c *Conn) sendOutput() error {
+	if x := c.extra; x != nil && len(x.passing) > 0 && !c.passFiles() {
+		return c.ended()
+	}
 	rest, err := c.send(c.out.data[c.out.sent:])
 	if err != nil {
 		return err

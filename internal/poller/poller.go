@@ -57,6 +57,8 @@
 // Splicing. A backend whose kernel moves bytes from one socket to another without showing them to the program implements [Splicer]
 // too. One that does not (kqueue, a simulated network) leaves the copying to its caller.
 //
+// Passing. A backend whose Unix sockets carry descriptors and know who their peer is implements [Passer] too; a simulated network does not.
+//
 // Errors. Calls that the kernel refuses for now return [syscall.EAGAIN], unwrapped; Recv
 // returns 0 and nil at the end of the stream. All other errors are the kernel's ([syscall.Errno],
 // wrapped in [os.SyscallError] where several calls were made). Add returns a [LimitError] where a
@@ -173,6 +175,15 @@ type Splicer interface {
 	// knows which. It may also say EAGAIN, or 0, where Recv has news: of urgent data, or of the end of the stream. So
 	// what a Readable socket does not give to Splice is asked of Recv.
 	Splice(from, to, n int) (int, error)
+}
+
+// Passer is implemented by pollers whose Unix sockets are the operating system's.
+type Passer interface {
+	// RecvFiles and SendFiles are Recv and Send with descriptors that go with the bytes; see [sock.RecvFiles] and [sock.SendFiles]. Those that are received are blocking or
+	// not as they were, and belong to nobody but the caller.
+	RecvFiles(fd int, p []byte) (n int, fds []int, lost bool, err error)
+	SendFiles(fd int, p []byte, fds []int) (int, error)
+	PeerCredentials(fd int) (sock.Credentials, error)
 }
 
 // ErrNotPollable is OpenFile's for what is always ready, though reading it may take long.

@@ -25,7 +25,16 @@ func (sockets) ReadFile(fd int, p []byte) (int, error)            { return sock.
 func (sockets) WriteFile(fd int, p []byte) (int, error)           { return sock.WriteFile(fd, p) }
 func (sockets) CloseWrite(fd int) error                           { return sock.CloseWrite(fd) }
 func (sockets) Unsent(fd int) int                                 { return sock.Unsent(fd) }
+func (sockets) PeerCredentials(fd int) (sock.Credentials, error)  { return sock.PeerCredentials(fd) }
 func (sockets) LocalAddr(fd int) net.Addr                         { return sock.LocalAddr(fd) }
 func (sockets) PeerAddr(fd int) net.Addr                          { return sock.PeerAddr(fd) }
 func (sockets) SetNoDelay(fd int, on bool) error                  { return sock.SetNoDelay(fd, on) }
 func (sockets) SetKeepAlive(fd int, idle time.Duration) error     { return sock.SetKeepAlive(fd, idle) }
+
+func (sockets) RecvFiles(fd int, p []byte) (n int, fds []int, lost bool, err error) {
+	return sock.RecvFiles(fd, p)
+}
+
+func (sockets) SendFiles(fd int, p []byte, fds []int) (int, error) {
+	return sock.SendFiles(fd, p, fds)
+}

@@ -44,3 +44,12 @@ type File struct {
 	Socket      bool // to be used with Recv and Send like any other, not with ReadFile and WriteFile
 	Pipe        bool // or a FIFO
 }
+
+// Credentials are who is at the other end of a Unix socket: when it connected, or listened.
+type Credentials struct {
+	PID      int // 0 where the system does not tell
+	UID, GID int
+}
+
+// MaxPassed is the most descriptors that Linux passes with one message (SCM_MAX_FD in net/scm.h).
+const MaxPassed = 253
