@@ -22,7 +22,30 @@ func (e ending) tell() {
 		c.loop.load.Add(-1)
 		c.loop.engine.release()
 	}()
+	defer c.tellOthers(e.err)
 	c.proto.ConnectionLost(c, e.err)
+}
+
+// OnLost has fn called once, on the loop, when the connection has ended and its protocol, whichever that is by then, has been told so; with the same reason. It is for those who keep
+// connections: pools, clients that reconnect. If that is past, fn is called soon, with ErrClosed. Functions are called in the order in which they were given.
+func (c *Conn) OnLost(fn func(err error)) {
+	c.own("Conn.OnLost", "Handle.Do")
+	if c.flags&isTold != 0 {
+		c.loop.Defer(func() { fn(ErrClosed) })
+		return
+	}
+	x := c.set()
+	x.lost = append(x.lost, fn)
+}
+
+// tellOthers calls what OnLost was given, each as work of its own.
+func (c *Conn) tellOthers(err error) {
+	c.flags |= isTold
+	if x := c.extra; x != nil {
+		for _, fn := range x.lost {
+			c.loop.queue = append(c.loop.queue, runFunc(func() { fn(err) }))
+		}
+	}
 }
 
 // end closes the descriptor and gives the slot back, now: whatever else this turn holds for the

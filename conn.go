@@ -28,6 +28,7 @@ type connFlags uint32
 
 const (
 	isEnded       connFlags = 1 << iota // the descriptor is closed and the slot given back
+	isTold                              // and the protocol has heard of it
 	isClosing                           // Close was called: no more reading; ends when all is sent
 	isDirty                             // in Loop.dirty
 	isQueued                            // in Loop.queue
@@ -38,7 +39,6 @@ const (
 	isDraining                          // the engine shuts down: ends when nothing is left to read
 	hasEOF                              // the peer has ended its direction
 	endedByPeer                         // and that is why the connection is closing
-	closeTimed                          // a timer watches over the closing
 	hasFIN                              // CloseWrite was called: no more Write
 	sentFIN                             // and carried out
 	readPaused                          // PauseReading
@@ -63,18 +63,19 @@ const (
 
 // settings are what few connections change, kept apart so that the others do not pay for it.
 type settings struct {
-	low, high, limit int       // water marks, if limit is not 0
-	listener         *Listener // to be told when the connection ends, if it counts them
-	awaited          bool      // the listener counts it as waiting for Accept, and it may never get there
-	closing          Timer     // until a closed connection whose peer does not read is given up
-	drained          int       // bytes read since the engine began to shut down
-	file             fileAddr  // what OpenFile was given
-	splices          *splices  // of an isSource or isSink
-	layer            Layer     // of an isLayered
-	plain            *output   // what was written and the layer has not been given
-	layerClosed      bool      // the layer has told the peer that nothing follows
-	timeouts         *timeouts // if it has any
-	passing          []passage // descriptors that go with bytes of out
+	low, high, limit int           // water marks, if limit is not 0
+	listener         *Listener     // to be told when the connection ends, if it counts them
+	awaited          bool          // the listener counts it as waiting for Accept, and it may never get there
+	closing          Timer         // until a closed connection whose peer does not read is given up
+	drained          int           // bytes read since the engine began to shut down
+	file             fileAddr      // what OpenFile was given
+	splices          *splices      // of an isSource or isSink
+	layer            Layer         // of an isLayered
+	plain            *output       // what was written and the layer has not been given
+	layerClosed      bool          // the layer has told the peer that nothing follows
+	timeouts         *timeouts     // if it has any
+	lost             []func(error) // to be told after the protocol; nil once they were
+	passing          []passage     // descriptors that go with bytes of out
 }
 
 // set returns the connection's own settings, to be changed.

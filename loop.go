@@ -1,6 +1,7 @@
 package rondo
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -52,10 +53,11 @@ type Loop struct {
 	drained bool // drain has been asked for
 	stopped bool // this turn is the last
 
-	read    []byte    // the one read buffer; a protocol sees its bytes in place
-	raw     []byte    // and that of layers; nil until there is one
-	buffers freeList  // for what the kernel refuses and what a protocol leaves
-	debug   debugInfo // who may call
+	chance  *rand.Rand // nil until somebody asks
+	read    []byte     // the one read buffer; a protocol sees its bytes in place
+	raw     []byte     // and that of layers; nil until there is one
+	buffers freeList   // for what the kernel refuses and what a protocol leaves
+	debug   debugInfo  // who may call
 
 	load atomic.Int64 // connections, also those on their way here
 
@@ -400,6 +402,17 @@ func (l *Loop) Defer(fn func()) {
 // is set, and in a simulation it is the simulated time: use it where you would use time.Now.
 // Any goroutine may call it.
 func (l *Loop) Now() time.Time { return l.poller.Epoch().Add(time.Duration(l.poller.Now())) }
+
+// Rand is a source of random numbers for what needs no secrecy: delays, samples, choices. In a simulation they are drawn from its seed: use it where you would use package math/rand. Only on
+// the loop.
+func (l *Loop) Rand() *rand.Rand {
+	l.mustOwn("Loop.Rand", "Loop.Post to get onto the loop")
+	if l.chance == nil {
+		w := l.engine.world
+		l.chance = rand.New(rand.NewPCG(w.Random(), w.Random())) //nolint:gosec // it says so
+	}
+	return l.chance
+}
 
 // Engine returns the engine that the loop belongs to. Any goroutine may call it.
 func (l *Loop) Engine() *Engine { return l.engine }

@@ -257,8 +257,7 @@ func (c *Conn) writeLimits() (low, high, limit int) {
 // timeClose bounds how long a peer that does not read can keep a closed connection alive. One that reads,
 // however slowly, is waited for.
 func (c *Conn) timeClose() {
-	if c.flags&closeTimed == 0 {
-		c.flags |= closeTimed
+	if !c.set().closing.Pending() {
 		c.expectProgress()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -29,8 +30,9 @@ type Host struct {
 	up      *hostWorld // the process; nil: there is none
 	dark    bool       // the machine is off
 	boots   int
-	off     int64 // when it was last switched off
-	paused  int64 // the process does nothing until then
+	chance  *rand.Rand // its programs'; nil until they want any
+	off     int64      // when it was last switched off
+	paused  int64      // the process does nothing until then
 	faults  hostFaults
 
 	// Connections that stand, or are being made, also those of a process that has ended which have something to send yet. See connections.
@@ -328,6 +330,14 @@ func (p *hostWorld) Go(kind world.Kind, fn func()) {
 	if r.work = kind == world.Work && !r.over; r.work {
 		p.w.working++
 	}
+}
+
+// Random implements world.World.
+func (p *hostWorld) Random() uint64 {
+	if p.chance == nil {
+		p.chance = p.w.random("programs of " + p.name)
+	}
+	return p.chance.Uint64()
 }
 
 // TakesTurns implements world.World.

@@ -4,6 +4,7 @@ package world
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -39,6 +40,8 @@ type World interface {
 	Notify(sig os.Signal, fn func()) (stop func())
 	// Deadline is told of each deadline that a connection is given: a world that has a time of its own may object to one that is not.
 	Deadline(t time.Time)
+	// Random is a random number. A world that can be repeated draws it from what repeats it.
+	Random() uint64
 	// Gone reports whether the world has ended under the engine, as it does for a process that is killed: nothing more happens in it, and
 	// goroutines only give back what they hold.
 	Gone() bool
@@ -65,6 +68,9 @@ func (System) Go(_ Kind, fn func()) { go fn() }
 
 // TakesTurns implements World.
 func (System) TakesTurns() bool { return false }
+
+// Random implements World.
+func (System) Random() uint64 { return rand.Uint64() } //nolint:gosec // for delays and the like
 
 // Block implements World.
 func (System) Block(func() bool, ...any) {}
