@@ -42,14 +42,14 @@ func TestReconnect(t *testing.T) {
 		if last.Conn == nil {
 			w.Fatalf("no connection stands after %d changes", len(states))
 		}
-		bounds := []time.Duration{1, 2, 4, 8}
+		bounds := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
 		failures := 0
 		for _, s := range states {
 			if s.Delay == 0 {
 				continue
 			}
 			failures++
-			bound := bounds[min(failures, len(bounds))-1] * time.Second
+			bound := bounds[min(failures, len(bounds))-1]
 			if s.Failures != failures || s.Delay > bound || !errors.Is(s.Err, syscall.ECONNREFUSED) {
 				w.Errorf("after %d failures: %+v", failures, s)
 			}
@@ -73,7 +73,7 @@ func TestReconnect(t *testing.T) {
 		if len(states) != 1 || !states[0].Over || !errors.Is(states[0].Err, rondo.ErrStopped) || e.Conns() != 0 {
 			w.Errorf("after Stop: %+v, %d connections", states, e.Conns())
 		}
-		if _, err := r.Done().Wait(context.Background()); !errors.Is(err, rondo.ErrStopped) {
+		if _, err := r.Done().Wait(t.Context()); !errors.Is(err, rondo.ErrStopped) {
 			w.Errorf("it has ended with %v", err)
 		}
 	})
@@ -124,7 +124,7 @@ func TestReconnectEnds(t *testing.T) {
 	}{
 		"failures": {rondo.Reconnect{Failures: 3}, nil, syscall.ECONNREFUSED, 4},
 		"no point": {rondo.Reconnect{GiveUp: func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }}, nil, syscall.ECONNREFUSED, 1},
-		"shutdown": {rondo.Reconnect{First: time.Hour, Most: time.Hour}, func(_ *sim.World, e *rondo.Engine) { _ = e.Shutdown(context.Background()) }, rondo.ErrEngineClosed, 1},
+		"shutdown": {rondo.Reconnect{First: time.Hour, Most: time.Hour}, func(_ *sim.World, e *rondo.Engine) { _ = e.Shutdown(t.Context()) }, rondo.ErrEngineClosed, 1},
 		"close":    {rondo.Reconnect{First: time.Hour, Most: time.Hour}, func(_ *sim.World, e *rondo.Engine) { _ = e.Close() }, rondo.ErrEngineClosed, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
