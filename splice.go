@@ -23,6 +23,8 @@ type Splice struct {
 	told   bool  // and its protocol has been told
 	drains bool  // the engine shuts down: what has arrived is the last
 	spare  int   // bytes that may still arrive then
+	large  bool  // it is stopped when what comes is small
+	small  int   // how often in a row it has been
 	err    error // why it is over
 	over   bool
 }
@@ -232,6 +234,11 @@ func (s *Splice) pull(ready bool) {
 		src.touch()
 		s.arrived(n)
 		s.push()
+		if s.small++; n >= spliceBelow {
+			s.small = 0
+		} else if s.large && s.small >= spliceSmall && s.held == 0 {
+			s.end(ErrSpliceStopped)
+		}
 	case err == nil || err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
 		s.givePipe()
 		if ready {
