@@ -16,8 +16,13 @@ func (e ending) tell() {
 	}
 	c := e.conn
 	defer func() { // also after a panic
-		if x := c.extra; x != nil && x.listener != nil {
-			x.listener.left(x)
+		if x := c.extra; x != nil {
+			if x.listener != nil {
+				x.listener.left(x)
+			}
+			if x.rare != nil && x.rare.ended != nil {
+				x.rare.ended(e.err)
+			}
 		}
 		c.loop.load.Add(-1)
 		c.loop.engine.release()
@@ -34,7 +39,7 @@ func (c *Conn) end(reason error, reset bool) {
 	c.flags |= isEnded
 	l := c.loop
 	l.conns.remove(c.token)
-	if reset {
+	if linger := c.linger(); reset || linger.on && linger.after == 0 {
 		_ = l.poller.Reset(int(c.fd))
 	} else {
 		_ = l.poller.Close(int(c.fd))
@@ -44,10 +49,12 @@ func (c *Conn) end(reason error, reset bool) {
 		c.out = nil
 	}
 	if x := c.extra; x != nil {
-		x.closing.Stop()
 		if x.timeouts != nil {
-			x.timeouts.timer.Stop()
-			l.timed--
+			x.timeouts.stop(l)
+		}
+		if x.rare != nil {
+			x.rare.closing.Stop()
+			c.leaveLines()
 		}
 		if x.plain != nil {
 			l.buffers.putOutput(x.plain)
@@ -73,11 +80,15 @@ func (c *Conn) end(reason error, reset bool) {
 // nothing is given Config.CloseTimeout. Closing again does nothing; the error is always nil.
 //
 // If the peer has sent bytes that were not read, TCP answers with a reset, which can overtake what was
-// sent last. A protocol that answers before it has heard everything ends with CloseWrite, and closes when
+// sent last. A protocol that answers before it has heard everything ends with [Conn.CloseLingering]; or with CloseWrite, and closes when
 // EOFReceived says that the peer has too.
 func (c *Conn) Close() error {
 	c.own("Conn.Close", "Handle.Close")
 	if c.flags&(isEnded|isClosing) == 0 {
+		if l := c.linger(); l.on && l.after == 0 {
+			c.end(nil, true)
+			return nil
+		}
 		c.flags |= isClosing
 		c.loop.markDirty(c)
 	}
@@ -123,7 +134,7 @@ func (c *Conn) failed() {
 const drainBudget = 8 << 20
 
 func (c *Conn) drainedBytes(n int) {
-	x := c.set()
+	x := c.setRare()
 	if x.drained += n; x.drained >= drainBudget {
 		_ = c.Close() // these bytes are the last that are delivered
 	}
