@@ -20,6 +20,8 @@ type acceptor struct {
 	delay   time.Duration // of the last such pause; 0 since it was overcome
 	warned  time.Time     // when such a pause was last reported
 	ended   bool
+	queued  bool  // paused for its turn with the AcceptLimiter
+	turn    place // its place in that one's line
 }
 
 const (
@@ -94,6 +96,7 @@ func (a *acceptor) shut() {
 		return
 	}
 	l := a.loop
+	a.turn.leave()
 	l.watchers.remove(a.token)
 	defer a.abandon() // after the socket's file, which close compares with it
 	reason := ErrClosed
@@ -113,12 +116,12 @@ func (a *acceptor) ready(poller.Ready) {
 		}
 		fd, peer, err := a.loop.poller.Accept(a.fd)
 		if err != nil {
-			a.ln.forgo()
+			a.forgo()
 		}
 		switch {
 		case err == nil:
 			a.delay = 0
-			a.assign(fd, peer)
+			a.admit(fd, peer)
 		case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
 			return
 		case outOfDescriptors(err):
@@ -127,6 +130,7 @@ func (a *acceptor) ready(poller.Ready) {
 		default:
 			// ECONNABORTED: it left while it waited. accept(2) passes on other errors of the new
 			// connection too; the listening socket is none the worse, so ask for the next.
+			a.ln.counts.aborted.Add(1)
 		}
 	}
 }
@@ -136,17 +140,55 @@ func outOfDescriptors(err error) bool {
 		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
-// reserve makes sure of room for one more connection, or pauses accepting.
+// reserve makes sure that one more connection may be accepted, or pauses accepting.
 func (a *acceptor) reserve() bool {
-	if a.ln.reserve() {
-		return true
-	}
-	a.pause(true)
-	if a.ln.reserve() { // one has gone meanwhile, and its resume may have come too early
+	if !a.ln.reserve() {
+		a.pause(true)
+		if !a.ln.reserve() { // else one has gone meanwhile, and its resume may have come too early
+			return false
+		}
 		a.pause(false)
-		return true
 	}
-	return false
+	if l := a.ln.config.AcceptLimiter; l != nil && l.take(&a.turn, 1) == 0 {
+		a.ln.forgo()
+		a.queued = true
+		a.pause(true)
+		return false
+	}
+	return true
+}
+
+// forgo gives back what reserve has made sure of.
+func (a *acceptor) forgo() {
+	a.ln.forgo()
+	if l := a.ln.config.AcceptLimiter; l != nil {
+		l.give(&a.turn, 1)
+	}
+}
+
+// myTurn is called when the AcceptLimiter has one more for this socket. What waits is told by its readiness; if nothing does any more, others are not kept waiting.
+func (a *acceptor) myTurn() {
+	a.queued = false
+	a.resume()
+	if !a.paused && !a.ended {
+		a.ready(poller.Readable)
+	}
+	if !a.queued {
+		a.turn.leave()
+	}
+}
+
+// admit gives an accepted connection to its loop, unless there are too many from where it comes from.
+func (a *acceptor) admit(fd int, peer netip.AddrPort) {
+	ln := a.ln
+	origin, ok := ln.counts.admit(peer, ln.config.MaxConnsPerAddr)
+	if !ok {
+		_ = a.loop.poller.Reset(fd)
+		ln.forgo()
+		return
+	}
+	ln.counts.accepted.Add(1)
+	a.assign(fd, peer, origin)
 }
 
 func (a *acceptor) pause(on bool) {
@@ -154,13 +196,19 @@ func (a *acceptor) pause(on bool) {
 		return
 	}
 	a.paused = on
+	if on {
+		a.ln.counts.paused.Add(1)
+		a.ln.counts.pauses.Add(1)
+	} else {
+		a.ln.counts.paused.Add(-1)
+	}
 	if err := a.loop.poller.Modify(a.fd, uint64(a.token), a.interest()); err != nil {
 		a.ln.engine.report("rondo: accepting failed", err)
 	}
 }
 
 func (a *acceptor) resume() {
-	if !a.resting {
+	if !a.resting && !a.queued {
 		a.pause(false)
 	}
 }
@@ -187,7 +235,7 @@ func (a *acceptor) rest(err error, least time.Duration) {
 }
 
 // assign gives a connection to its loop.
-func (a *acceptor) assign(fd int, peer netip.AddrPort) {
+func (a *acceptor) assign(fd int, peer netip.AddrPort, origin *addrCount) {
 	l := a.loop
 	if a.ln.config.ReusePort {
 		l.load.Add(1)
@@ -195,37 +243,38 @@ func (a *acceptor) assign(fd int, peer netip.AddrPort) {
 		l = a.ln.engine.place()
 	}
 	if l == a.loop {
-		l.welcome(a.ln, fd, peer)
+		l.welcome(a.ln, fd, peer, origin)
 		return
 	}
 	l.engine.open.Add(1) // a Shutdown does not overlook who is between two loops
-	if !l.add(&newcomer{a.ln, fd, peer}) {
+	if !l.add(&newcomer{a.ln, fd, peer, origin}) {
 		_ = a.loop.poller.Reset(fd) // l's is no more; an end in good order would pass for an answer
-		l.uncharge(a.ln)
+		l.uncharge(a.ln, origin)
 		l.engine.release()
 	}
 }
 
 // newcomer is an accepted connection on its way to another loop.
 type newcomer struct {
-	ln   *Listener
-	fd   int
-	peer netip.AddrPort
+	ln     *Listener
+	fd     int
+	peer   netip.AddrPort
+	origin *addrCount
 }
 
 func (n *newcomer) run(l *Loop) {
 	defer l.engine.release()
-	l.welcome(n.ln, n.fd, n.peer)
+	l.welcome(n.ln, n.fd, n.peer, n.origin)
 }
 
 // welcome makes an accepted descriptor a connection of this loop.
-func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
+func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort, origin *addrCount) {
 	made := false
 	drop := l.poller.Close
 	defer func() { // also if making the protocol panics
 		if !made {
 			_ = drop(fd)
-			l.uncharge(ln)
+			l.uncharge(ln, origin)
 		}
 	}()
 	if l.stopped { // the others have been ended, and nobody would end this one
@@ -234,15 +283,16 @@ func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
 	}
 	proto := ln.accept()
 	if proto == nil {
+		ln.counts.declined.Add(1)
 		return
 	}
 	var flags connFlags
 	if !peer.IsValid() {
 		flags = isUnix
 	}
-	var extra *settings
-	if awaited := ln.waiting.limit > 0 && ln.config.Wrap != nil; awaited || ln.config.MaxConns > 0 {
-		extra = &settings{listener: ln, awaited: awaited}
+	extra := &ln.template
+	if awaited := ln.waiting.limit > 0 && ln.config.Wrap != nil; awaited || origin != nil {
+		extra = &settings{listener: ln, awaited: awaited, origin: origin}
 	}
 	c, err := l.adopt(fd, peer, proto, flags, extra)
 	if err != nil {
@@ -250,17 +300,26 @@ func (l *Loop) welcome(ln *Listener, fd int, peer netip.AddrPort) {
 		return
 	}
 	made = true
-	c.limitAs(ln.config)
+	ln.counts.open.Add(1)
+	c.limitAs(&ln.config)
 	c.begin()
 }
 
 // limitAs sets what the listener's configuration says.
-func (c *Conn) limitAs(cfg ListenConfig) {
+func (c *Conn) limitAs(cfg *ListenConfig) {
 	if cfg.IdleTimeout > 0 {
 		c.SetIdleTimeout(cfg.IdleTimeout)
 	}
 	if cfg.Lifetime > 0 {
 		c.SetLifetime(cfg.Lifetime)
+	}
+	if cfg.ReadRate > 0 || cfg.WriteRate > 0 || cfg.ReadLimiter != nil || cfg.WriteLimiter != nil {
+		c.setRate(func(r *rates) {
+			r.read.set(cfg.ReadRate, 0)
+			r.write.set(cfg.WriteRate, 0)
+			r.read.share(cfg.ReadLimiter)
+			r.write.share(cfg.WriteLimiter)
+		})
 	}
 }
 
@@ -277,7 +336,8 @@ func (ln *Listener) unwatchable(err error) {
 }
 
 // uncharge forgets a connection that did not come about.
-func (l *Loop) uncharge(ln *Listener) {
+func (l *Loop) uncharge(ln *Listener, origin *addrCount) {
 	l.load.Add(-1)
+	ln.counts.forget(origin)
 	ln.forgo()
 }

@@ -102,6 +102,8 @@ func (a *attempt) connected() {
 		return
 	}
 	d.loop.load.Add(1) // finish takes away the dial's own charge
+	c.SetIdleTimeout(d.cfg.IdleTimeout)
+	c.SetLifetime(d.cfg.Lifetime)
 	d.finish(c, nil)
 }
 

@@ -30,19 +30,19 @@ func (e ending) tell() {
 // connections: pools, clients that reconnect. If that is past, fn is called soon, with ErrClosed. Functions are called in the order in which they were given.
 func (c *Conn) OnLost(fn func(err error)) {
 	c.own("Conn.OnLost", "Handle.Do")
-	if c.flags&isTold != 0 {
+	if c.fd < 0 {
 		c.loop.Defer(func() { fn(ErrClosed) })
 		return
 	}
-	x := c.set()
+	x := c.setRare()
 	x.lost = append(x.lost, fn)
 }
 
 // tellOthers calls what OnLost was given, each as work of its own.
 func (c *Conn) tellOthers(err error) {
-	c.flags |= isTold
-	if x := c.extra; x != nil {
-		for _, fn := range x.lost {
+	c.fd = -1 // which says that it has been told
+	if x := c.extra; x != nil && x.rare != nil {
+		for _, fn := range x.rare.lost {
 			c.loop.queue = append(c.loop.queue, runFunc(func() { fn(err) }))
 		}
 	}
@@ -57,7 +57,7 @@ func (c *Conn) end(reason error, reset bool) {
 	c.flags |= isEnded
 	l := c.loop
 	l.conns.remove(c.token)
-	if reset {
+	if linger := c.linger(); reset || linger.on && linger.after == 0 {
 		_ = l.poller.Reset(int(c.fd))
 	} else {
 		_ = l.poller.Close(int(c.fd))
@@ -67,11 +67,13 @@ func (c *Conn) end(reason error, reset bool) {
 		c.out = nil
 	}
 	if x := c.extra; x != nil {
-		x.closing.Stop()
-		c.dropFiles()
 		if x.timeouts != nil {
-			x.timeouts.timer.Stop()
-			l.timed--
+			x.timeouts.stop(l)
+		}
+		if x.rare != nil {
+			x.rare.closing.Stop()
+			c.dropFiles()
+			c.leaveLines()
 		}
 		if x.plain != nil {
 			l.buffers.putOutput(x.plain)
@@ -97,11 +99,15 @@ func (c *Conn) end(reason error, reset bool) {
 // nothing is given Config.CloseTimeout. Closing again does nothing; the error is always nil.
 //
 // If the peer has sent bytes that were not read, TCP answers with a reset, which can overtake what was
-// sent last. A protocol that answers before it has heard everything ends with CloseWrite, and closes when
+// sent last. A protocol that answers before it has heard everything ends with [Conn.CloseLingering]; or with CloseWrite, and closes when
 // EOFReceived says that the peer has too.
 func (c *Conn) Close() error {
 	c.own("Conn.Close", "Handle.Close")
 	if c.flags&(isEnded|isClosing) == 0 {
+		if l := c.linger(); l.on && l.after == 0 {
+			c.end(nil, true)
+			return nil
+		}
 		c.flags |= isClosing
 		c.loop.markDirty(c)
 	}
@@ -147,7 +153,7 @@ func (c *Conn) failed() {
 const drainBudget = 8 << 20
 
 func (c *Conn) drainedBytes(n int) {
-	x := c.set()
+	x := c.setRare()
 	if x.drained += n; x.drained >= drainBudget {
 		_ = c.Close() // these bytes are the last that are delivered
 	}

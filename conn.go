@@ -28,17 +28,17 @@ type connFlags uint32
 
 const (
 	isEnded       connFlags = 1 << iota // the descriptor is closed and the slot given back
-	isTold                              // and the protocol has heard of it
 	isClosing                           // Close was called: no more reading; ends when all is sent
 	isDirty                             // in Loop.dirty
 	isQueued                            // in Loop.queue
 	isUnix                              // a Unix socket
 	isFile                              // no socket at all: see file.go
-	readOnly                            // such a file that cannot be written
+	readWaits                           // a rate has no more for it: not read until it has
 	writeOnly                           // or not read; then hasEOF too if watching it for reading tells nothing
 	isDraining                          // the engine shuts down: ends when nothing is left to read
 	hasEOF                              // the peer has ended its direction
 	endedByPeer                         // and that is why the connection is closing
+	isLimited                           // there are rates to obey: see rates.go
 	hasFIN                              // CloseWrite was called: no more Write
 	sentFIN                             // and carried out
 	readPaused                          // PauseReading
@@ -63,27 +63,51 @@ const (
 
 // settings are what few connections change, kept apart so that the others do not pay for it.
 type settings struct {
+	listener    *Listener  // to be told when the connection ends
+	origin      *addrCount // where that counts it by its address; nil if it does not
+	layer       Layer      // of an isLayered
+	plain       *output    // what was written and the layer has not been given
+	timeouts    *timeouts  // if it has any
+	rare        *rarities  // if there are any
+	shared      bool       // by all connections of a listener that have nothing of their own
+	awaited     bool       // the listener counts it as waiting for Accept, and it may never get there
+	layerClosed bool       // the layer has told the peer that nothing follows
+	closeTimed  bool       // a timer watches over the closing
+}
+
+// rarities are what hardly any connection has. They are kept apart so that the settings of many idle ones are 64 bytes.
+type rarities struct {
 	low, high, limit int           // water marks, if limit is not 0
-	listener         *Listener     // to be told when the connection ends, if it counts them
-	awaited          bool          // the listener counts it as waiting for Accept, and it may never get there
 	closing          Timer         // until a closed connection whose peer does not read is given up
+	linger           linger        // what SetLinger was given
 	drained          int           // bytes read since the engine began to shut down
 	file             fileAddr      // what OpenFile was given
+	readOnly         bool          // and it cannot be written
 	splices          *splices      // of an isSource or isSink
-	layer            Layer         // of an isLayered
-	plain            *output       // what was written and the layer has not been given
-	layerClosed      bool          // the layer has told the peer that nothing follows
-	timeouts         *timeouts     // if it has any
-	lost             []func(error) // to be told after the protocol; nil once they were
-	passing          []passage     // descriptors that go with bytes of out
+	rates            *rates        // of an isLimited
+	lost             []func(error) // to be told after the protocol
+	passing          []passage     // descriptors that go with bytes of the output
 }
 
 // set returns the connection's own settings, to be changed.
 func (c *Conn) set() *settings {
 	if c.extra == nil {
 		c.extra = new(settings)
+	} else if c.extra.shared {
+		own := *c.extra
+		own.shared = false
+		c.extra = &own
 	}
 	return c.extra
+}
+
+// setRare returns those that are rare, to be changed.
+func (c *Conn) setRare() *rarities {
+	x := c.set()
+	if x.rare == nil {
+		x.rare = new(rarities)
+	}
+	return x.rare
 }
 
 // adopt makes a connection of a descriptor, on the loop, which has been charged with it (Engine.place).
@@ -169,7 +193,7 @@ func (c *Conn) SetProtocol(p Protocol) {
 func (c *Conn) RemoteAddr() net.Addr {
 	c.own("Conn.RemoteAddr", "Handle.Do")
 	if c.flags&isFile != 0 {
-		return c.extra.file
+		return c.extra.rare.file
 	}
 	if c.flags&isUnix == 0 {
 		return net.TCPAddrFromAddrPort(c.peer)
@@ -189,7 +213,7 @@ func (c *Conn) LocalAddr() net.Addr {
 		return nil
 	}
 	if c.flags&isFile != 0 {
-		return c.extra.file
+		return c.extra.rare.file
 	}
 	return c.loop.poller.LocalAddr(int(c.fd))
 }
@@ -263,10 +287,10 @@ func (c *Conn) run(l *Loop) {
 // watch tells the poller what the connection waits for, if that has changed.
 func (c *Conn) watch() {
 	var want connFlags
-	if c.flags&(readPaused|hasEOF|isClosing|sourceWaits|eofSeen) == 0 {
+	if c.flags&(readPaused|readWaits|hasEOF|isClosing|sourceWaits|eofSeen) == 0 {
 		want |= watchesRead
 	}
-	if c.flags&blocked != 0 {
+	if c.flags&blocked != 0 && !c.writeWaits() {
 		want |= watchesWrite
 	}
 	if c.flags&(watchesRead|watchesWrite) == want || c.flags&isEnded != 0 {

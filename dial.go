@@ -25,6 +25,9 @@ type Dialer struct {
 	// has failed, or has used up its share of Timeout.
 	FallbackDelay time.Duration
 
+	// IdleTimeout and Lifetime are set for the connection, as by Conn.SetIdleTimeout and Conn.SetLifetime; its protocol may change them. Zero means none.
+	IdleTimeout, Lifetime time.Duration
+
 	// LocalAddr is the address to come from: a *net.TCPAddr or *net.UnixAddr. Nil leaves the choice
 	// to the operating system.
 	LocalAddr net.Addr

@@ -75,7 +75,7 @@ func (l *Loop) openFile(f *os.File, p Protocol) (*Conn, error) {
 	}
 	flags, peer := l.fileKind(file)
 	l.load.Add(1)
-	c, err := l.adopt(file.FD, peer, p, flags, &settings{file: fileAddr(f.Name())})
+	c, err := l.adopt(file.FD, peer, p, flags, &settings{rare: &rarities{file: fileAddr(f.Name()), readOnly: flags&isFile != 0 && !file.Write}})
 	if err != nil {
 		l.load.Add(-1)
 		_ = l.poller.Close(file.FD)
@@ -105,7 +105,7 @@ func (l *Loop) fileKind(f sock.File) (flags connFlags, peer netip.AddrPort) {
 	flags = isFile
 	if !f.Write {
 		// As if the outgoing direction had been ended already.
-		flags |= readOnly | hasFIN | sentFIN
+		flags |= hasFIN | sentFIN
 	}
 	if !f.Read {
 		flags |= writeOnly
@@ -135,7 +135,7 @@ func (c *Conn) fileFailed() {
 
 // notWritable is why Write does nothing.
 func (c *Conn) notWritable() error {
-	if c.flags&(isEnded|isClosing|readOnly) == readOnly {
+	if c.flags&(isEnded|isClosing|isFile) == isFile && c.extra.rare.readOnly {
 		return c.opError("write", errNotForWriting)
 	}
 	return ErrClosed
@@ -156,5 +156,5 @@ func (c *Conn) fileError(op string, err error) error {
 	if c.flags&writeOnly != 0 && op == "read" {
 		op = "write" // see readFile
 	}
-	return &net.OpError{Op: op, Net: "file", Addr: c.extra.file, Err: syscallError(op, err)}
+	return &net.OpError{Op: op, Net: "file", Addr: c.extra.rare.file, Err: syscallError(op, err)}
 }

@@ -30,6 +30,19 @@ type ListenConfig struct {
 	// means as many as the process may have descriptors.
 	MaxConns int
 
+	// MaxConnsPerAddr is how many connections from one remote address may be open at a time: one address of IPv4, or one network of IPv6 (the 64 bits that are
+	// usually one customer's). Those that are too many are reset at once, before there is a protocol: to close them in good order would look like an answer, and cost
+	// this side the TIME_WAIT. Zero means no limit. Unix sockets have no addresses, and no such limit.
+	MaxConnsPerAddr int
+
+	// AcceptLimiter limits how many connections are accepted a second; others wait in the backlog. Nil means as many as come.
+	AcceptLimiter *Limiter
+
+	// ReadLimiter and WriteLimiter are what all connections may receive and send together, ReadRate and WriteRate each of them, in bytes a second: as by
+	// Conn.SetReadLimiter, Conn.SetReadRate and so on with a burst of zero. Nil and zero mean no limit.
+	ReadLimiter, WriteLimiter *Limiter
+	ReadRate, WriteRate       int
+
 	// KeepAlive is how long a connection may be silent before the kernel asks whether the peer is
 	// still there. Zero means one minute; less than zero means that it never asks.
 	KeepAlive time.Duration
@@ -50,7 +63,9 @@ type Listener struct {
 	socket fs.FileInfo // the file of a Unix socket as it was bound; nil if there is none, or none that is known
 	accept func() Protocol
 
-	open      quota // connections
+	open      quota    // connections
+	template  settings // of those that have nothing of their own
+	counts    listenerCounts
 	waiting   quota // those of them that wait for Accept of a net.Listener
 	acceptors []*acceptor
 
@@ -165,6 +180,7 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: ErrEngineClosed}
 	}
 	ln := &Listener{engine: e, config: cfg, addr: addr, open: quota{limit: int64(cfg.MaxConns)}}
+	ln.template = settings{listener: ln, shared: true}
 	loops := []*Loop{e.Loop()}
 	if cfg.ReusePort && network != "unix" {
 		loops = e.all
@@ -192,7 +208,9 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 				ln.socket = info
 			}
 		}
-		ln.acceptors = append(ln.acceptors, &acceptor{ln: ln, loop: l, fd: fd, paused: true})
+		a := &acceptor{ln: ln, loop: l, fd: fd, paused: true}
+		a.turn.loop, a.turn.retry = l, a.myTurn
+		ln.acceptors = append(ln.acceptors, a)
 	}
 	return ln, nil
 }
@@ -366,6 +384,8 @@ func (ln *Listener) forgo() {
 
 // left is called when a connection of which the listener is to be told has ended.
 func (ln *Listener) left(x *settings) {
+	ln.counts.open.Add(-1)
+	ln.counts.forget(x.origin)
 	ln.release()
 	if x.awaited && ln.waiting.give() {
 		ln.resume()

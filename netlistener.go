@@ -49,7 +49,7 @@ func (nl *netListener) add(n *netConn) {
 		_ = n.Close()
 		return
 	}
-	if x := n.conn.extra; x != nil {
+	if x := n.conn.extra; x != nil && x.awaited {
 		x.awaited = false // from here on Accept counts it
 	}
 	nl.queue = append(nl.queue, n)

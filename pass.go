@@ -54,7 +54,7 @@ func (c *Conn) WriteFiles(p []byte, files ...*os.File) error {
 		}
 		fds = append(fds, fd)
 	}
-	x := c.set()
+	x := c.setRare()
 	before := 0
 	if c.out != nil {
 		before = c.out.pending()
@@ -86,7 +86,7 @@ func (c *Conn) ended() error {
 
 // passFiles sends what is before the last passage, and that with the bytes after it as far as they are taken at once. It reports whether the rest of the output may be sent.
 func (c *Conn) passFiles() bool {
-	x := c.extra
+	x := c.extra.rare
 	for len(x.passing) > 0 && c.flags&blocked == 0 {
 		next := &x.passing[0]
 		if next.before > 0 {
@@ -103,7 +103,15 @@ func (c *Conn) passFiles() bool {
 			end = c.out.sent + x.passing[1].before
 		}
 		p := c.out.data[c.out.sent:end]
+		if c.flags&isLimited != 0 {
+			if p = p[:c.mayWrite(len(p))]; len(p) == 0 {
+				return false
+			}
+		}
 		n, err := c.loop.poller.(poller.Passer).SendFiles(int(c.fd), p, next.fds) //nolint:errcheck // WriteFiles has looked
+		if c.flags&isLimited != 0 {
+			c.wrote(len(p), n)
+		}
 		switch {
 		case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
 			c.flags |= blocked
@@ -127,10 +135,11 @@ func (c *Conn) passFiles() bool {
 
 // dropFiles closes what was not passed.
 func (c *Conn) dropFiles() {
-	for _, p := range c.extra.passing {
+	x := c.extra.rare
+	for _, p := range x.passing {
 		closeAll(p.fds)
 	}
-	c.extra.passing = nil
+	x.passing = nil
 }
 
 // recvUnix is Recv for a Unix socket, which may bring files.

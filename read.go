@@ -75,6 +75,9 @@ func (c *Conn) next(p []byte) int {
 func (c *Conn) arrived(data []byte) {
 	paused := c.flags&readPaused != 0
 	c.touch()
+	if c.flags&isLimited != 0 {
+		c.readAhead(len(data))
+	}
 	switch {
 	case c.flags&(hasEOF|isClosing|isEnded) != 0:
 		return
@@ -110,12 +113,20 @@ func grow(p []byte, n int) []byte {
 func (c *Conn) recv(p []byte) int {
 	var n int
 	var err error
+	if c.flags&isLimited != 0 {
+		if p = p[:c.mayRead(len(p))]; len(p) == 0 {
+			return 0
+		}
+	}
 	if c.flags&(isFile|isUnix) == 0 {
 		n, err = c.loop.poller.Recv(int(c.fd), p)
 	} else if c.flags&isFile == 0 {
 		n, err = c.recvUnix(p)
 	} else {
 		n, err = c.readFile(p)
+	}
+	if c.flags&isLimited != 0 {
+		c.didRead(len(p), n)
 	}
 	switch {
 	case n > 0:

@@ -109,7 +109,7 @@ func (s *Splice) Stop() {
 }
 
 func (c *Conn) splices() *splices {
-	x := c.set()
+	x := c.setRare()
 	if x.splices == nil {
 		x.splices = new(splices)
 	}
@@ -119,7 +119,7 @@ func (c *Conn) splices() *splices {
 // spliceReadable is readable of a source, and what again has asked for.
 func (c *Conn) spliceReadable() {
 	if c.flags&(readPaused|isClosing|isEnded|sourceWaits) == 0 {
-		c.extra.splices.from.step(true)
+		c.extra.rare.splices.from.step(true)
 	}
 }
 
@@ -128,7 +128,7 @@ func (c *Conn) spliceSettled() bool {
 	if c.flags&isEnded != 0 {
 		return false
 	}
-	switch s := c.extra.splices.into; {
+	switch s := c.extra.rare.splices.into; {
 	case c.flags&(isClosing|hasFIN) != 0:
 		s.end(ErrClosed)
 	case s.src.flags&sourceWaits != 0:
@@ -142,7 +142,7 @@ func (c *Conn) endSplices(reason error) {
 	if reason == nil {
 		reason = ErrClosed
 	}
-	x := c.extra.splices
+	x := c.extra.rare.splices
 	for _, s := range []*Splice{x.from, x.into} {
 		if s != nil {
 			s.end(reason)
@@ -156,7 +156,7 @@ func (c *Conn) drainSplices() bool {
 	if _, ok := c.proto.(Drainer); ok {
 		return false
 	}
-	x := c.extra.splices
+	x := c.extra.rare.splices
 	x.drainLater = true
 	if s := x.from; s != nil {
 		s.drains = true
@@ -187,7 +187,7 @@ func (s *Splice) step(ready bool) {
 			s.write(in.data)
 			s.push() // nobody else would, if it is dst that is being settled
 			src.loop.buffers.putInput(in)
-		case !s.eof:
+		case !s.eof && (src.flags&readWaits == 0 || s.drains):
 			s.pull(ready)
 		}
 	}
@@ -205,7 +205,17 @@ func (s *Splice) push() {
 	if s.held == 0 || dst.flags&blocked != 0 {
 		return
 	}
-	n, err := s.kernel.Splice(s.pipe.r, int(dst.fd), s.held)
+	n := s.held
+	if dst.flags&isLimited != 0 {
+		if n = dst.mayWrite(n); n == 0 {
+			return
+		}
+	}
+	may := n
+	n, err := s.kernel.Splice(s.pipe.r, int(dst.fd), n)
+	if dst.flags&isLimited != 0 {
+		dst.wrote(may, n)
+	}
 	if err != nil && err != syscall.EAGAIN { //nolint:errorlint // bare by the poller's contract
 		dst.end(dst.opError("write", err), true)
 		return
@@ -227,7 +237,18 @@ func (s *Splice) pull(ready bool) {
 		s.end(s.err)
 		return
 	}
-	n, err := s.kernel.Splice(int(src.fd), s.pipe.w, maxTransfer)
+	may := maxTransfer
+	limited := src.flags&isLimited != 0 && !s.drains
+	if limited {
+		if may = src.mayRead(may); may == 0 {
+			s.givePipe()
+			return
+		}
+	}
+	n, err := s.kernel.Splice(int(src.fd), s.pipe.w, may)
+	if limited {
+		src.didRead(may, n)
+	}
 	switch {
 	case n > 0:
 		s.held = n
@@ -256,9 +277,20 @@ func (s *Splice) pull(ready bool) {
 func (s *Splice) recv() {
 	src := s.src
 	l := src.loop
-	n, err := l.poller.Recv(int(src.fd), l.read)
+	p := l.read
+	limited := src.flags&isLimited != 0 && !s.drains
+	if limited {
+		if p = p[:src.mayRead(len(p))]; len(p) == 0 {
+			return
+		}
+	}
+	n, err := l.poller.Recv(int(src.fd), p)
+	if limited {
+		src.didRead(len(p), n)
+	}
 	switch {
 	case n > 0:
+		src.touch()
 		s.arrived(n)
 		s.write(l.read[:n])
 		s.push()
@@ -325,7 +357,7 @@ func (s *Splice) end(err error) {
 	s.givePipe()
 	src.flags &^= isSource | sourceWaits
 	dst.flags &^= isSink
-	src.extra.splices.from, dst.extra.splices.into = nil, nil
+	src.extra.rare.splices.from, dst.extra.rare.splices.into = nil, nil
 	l := src.loop
 	l.ended = append(l.ended, ending{splice: s})
 	if src.flags&isEnded == 0 {
@@ -336,7 +368,7 @@ func (s *Splice) end(err error) {
 		src.again(f)
 	}
 	for _, c := range []*Conn{src, dst} {
-		if x := c.extra.splices; x.drainLater && c.flags&(isEnded|isSource|isSink) == 0 {
+		if x := c.extra.rare.splices; x.drainLater && c.flags&(isEnded|isSource|isSink) == 0 {
 			x.drainLater = false
 			l.queue = append(l.queue, runFunc(c.drain))
 		}

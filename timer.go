@@ -21,9 +21,12 @@ type Timer struct {
 type timerNode struct {
 	wheel  wheel.Timer[*timerNode]
 	fn     func()
-	period time.Duration // zero: once
+	period time.Duration // zero: once; or kept
 	use    uint64        // counts the timers that were kept here
 }
+
+// kept is the period of a node that is part of something else, and that no Timer is kept in.
+const kept time.Duration = -1
 
 // maxFreeTimers nodes that are not in use are kept, the others left to the garbage collector: 64 KiB.
 const maxFreeTimers = 1024
@@ -123,6 +126,10 @@ func (t Timer) Reset(d time.Duration) bool {
 // fire is called by the loop when n's timer is due.
 func (l *Loop) fire(n *timerNode) {
 	fn := n.fn
+	if n.period == kept {
+		fn()
+		return
+	}
 	if n.period == 0 {
 		l.retire(n)
 		fn()

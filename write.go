@@ -99,7 +99,7 @@ func (c *Conn) pressure(high, limit int) error {
 
 // sendOutput sends what is pending and gives the buffer back if that is all.
 func (c *Conn) sendOutput() error {
-	if x := c.extra; x != nil && len(x.passing) > 0 && !c.passFiles() {
+	if x := c.extra; x != nil && x.rare != nil && len(x.rare.passing) > 0 && !c.passFiles() {
 		return c.ended()
 	}
 	rest, err := c.send(c.out.data[c.out.sent:])
@@ -120,17 +120,26 @@ func (c *Conn) send(p []byte) (rest []byte, err error) {
 	for len(p) > 0 && c.flags&blocked == 0 {
 		var n int
 		var err error
+		now := p // what may go out
+		if c.flags&isLimited != 0 {
+			if now = p[:c.mayWrite(len(p))]; len(now) == 0 {
+				break
+			}
+		}
 		if c.flags&isFile == 0 {
-			n, err = c.loop.poller.Send(int(c.fd), p)
+			n, err = c.loop.poller.Send(int(c.fd), now)
 		} else {
-			n, err = c.loop.poller.WriteFile(int(c.fd), p)
+			n, err = c.loop.poller.WriteFile(int(c.fd), now)
+		}
+		if c.flags&isLimited != 0 {
+			c.wrote(len(now), n)
 		}
 		if err != nil && err != syscall.EAGAIN { //nolint:errorlint // bare by the poller's contract
 			err = c.opError("write", err)
 			c.end(err, true)
 			return nil, err
 		}
-		if n < len(p) && n < maxTransfer {
+		if n < len(now) && n < maxTransfer {
 			c.flags |= blocked
 		}
 		if n > 0 {
@@ -199,7 +208,7 @@ func (c *Conn) resume() {
 
 // writable is readiness to write.
 func (c *Conn) writable() {
-	if c.flags&blocked == 0 {
+	if c.flags&blocked == 0 || c.writeWaits() {
 		return
 	}
 	c.flags &^= blocked
@@ -236,7 +245,7 @@ func (c *Conn) SetWriteLimits(low, high, limit int) {
 	if low < 0 || high < low || limit < high || limit == 0 {
 		panic("rondo: Conn.SetWriteLimits needs 0 <= low <= high <= limit and limit > 0")
 	}
-	x := c.set()
+	x := c.setRare()
 	x.low, x.high, x.limit = low, high, limit
 }
 
@@ -247,8 +256,8 @@ func (c *Conn) WriteLimits() (low, high, limit int) {
 }
 
 func (c *Conn) writeLimits() (low, high, limit int) {
-	if x := c.extra; x != nil && x.limit != 0 {
-		return x.low, x.high, x.limit
+	if x := c.extra; x != nil && x.rare != nil && x.rare.limit != 0 {
+		return x.rare.low, x.rare.high, x.rare.limit
 	}
 	cfg := &c.loop.engine.config
 	return cfg.WriteLow, cfg.WriteHigh, cfg.WriteLimit
@@ -257,15 +266,20 @@ func (c *Conn) writeLimits() (low, high, limit int) {
 // timeClose bounds how long a peer that does not read can keep a closed connection alive. One that reads,
 // however slowly, is waited for.
 func (c *Conn) timeClose() {
-	if !c.set().closing.Pending() {
+	if x := c.set(); !x.closeTimed {
+		x.closeTimed = true
+		if after := c.linger().after; after > 0 {
+			c.setRare().closing = c.loop.After(after, func() { c.end(c.opError("close", os.ErrDeadlineExceeded), true) })
+			return
+		}
 		c.expectProgress()
 	}
 }
 
 func (c *Conn) expectProgress() {
 	before := c.unread()
-	c.set().closing = c.loop.After(c.loop.engine.config.CloseTimeout, func() {
-		if c.unread() < before {
+	c.setRare().closing = c.loop.After(c.loop.engine.config.CloseTimeout, func() {
+		if c.unread() < before || c.writeWaits() {
 			c.expectProgress()
 		} else {
 			c.end(c.opError("close", os.ErrDeadlineExceeded), true)
