@@ -72,7 +72,7 @@ func (s *server) FrameReceived(c *framed.Conn, line []byte) {
 		answer = said + " who?"
 	}
 	s.tell(false, answer)
-	_ = c.SendFrame([]byte(answer)) // an error ends the connection, or it has ended
+	_, _ = c.Write([]byte(answer + "\r\n")) // an error ends the connection, or it has ended
 }
 
 // PauseWriting and ResumeWriting have a client that does not listen wait.
@@ -146,7 +146,7 @@ func (c *client) ConnectionLost(_ *framed.Conn, err error) {
 		err = c.err
 	case c.answered == 2:
 		err = nil
-	case err == nil, errors.Is(err, io.EOF):
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = ErrNoAnswer
 	}
 	c.done(err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,40 +13,36 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rondo-go/rondo"
-	"github.com/rondo-go/rondo/internal/descriptors"
-	"github.com/rondo-go/rondo/internal/poller"
-	"github.com/rondo-go/rondo/secure"
+	"github.com/rondo-go/rondo/inetd"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
 
 func (p *program) serve() *cobra.Command {
+	names := []string{"echo"}
+	for _, s := range small {
+		names = append(names, s.name)
+	}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run a server: echo",
+		Short: "Run a server: " + strings.Join(names, ", "),
 		Args:  unknownCommand,
 		RunE: func(*cobra.Command, []string) error {
 			return wrong("Say what to serve: \"rondo serve echo\".")
 		},
 	}
 	cmd.AddCommand(p.serveEcho())
+	for _, s := range small {
+		cmd.AddCommand(p.serveSmall(s))
+	}
 	return cmd
 }
 
-// echoServer is what the command line says.
-type echoServer struct {
-	address string
-	config  rondo.Config
-	drain   time.Duration
-	style   string
-	tls     bool
-}
-
 func (p *program) serveEcho() *cobra.Command {
-	s := echoServer{address: "127.0.0.1:7000", drain: 10 * time.Second, style: "protocol"}
+	s, style := server{address: "127.0.0.1:7000", drain: 10 * time.Second}, "protocol"
 	cmd := &cobra.Command{
 		Use:   "echo [options]",
-		Short: "Send back whatever comes",
+		Short: "Send back whatever comes (RFC 862)",
 		Long: `Send back whatever comes, to any number of clients at once. Ctrl-C, or the
 signals INT, TERM and HUP, end it in good order: nobody new is let in, and what
 has come is still answered. Ctrl-C, INT or TERM after that ends it at once; HUP
@@ -59,58 +54,52 @@ does not.`,
   rondo serve echo --tls`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
-		RunE:                  func(cmd *cobra.Command, _ []string) error { return p.echo(cmd.Context(), s) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			accept := inetd.Echo
+			if style == "task" {
+				accept = stream.Handle(echoTask)
+			}
+			return p.listen(cmd.Context(), s, accept)
+		},
 	}
-	f := cmd.Flags()
-	f.Var(filled{&s.address, "address"}, "addr",
-		"[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; the port is from 1 to 65535, or 0 for a free one")
-	f.Var(whole{&s.config.Loops, 0, maxLoops}, "loops", fmt.Sprintf("event loops, at most %d; 0 means one for each processor", maxLoops))
-	f.Var(filled{&s.config.Poller, "poller"}, "poller", "how to wait for events: "+pollers()+" (default the best that works)")
-	f.Var(choice{word: &s.style, allowed: []string{"protocol", "task"}}, "style",
+	s.flags(cmd.Flags())
+	cmd.Flags().Var(choice{word: &style, allowed: []string{"protocol", "task"}}, "style",
 		"how it is written: callbacks, or a task for each connection")
-	f.BoolVar(&s.tls, "tls", false, "encrypt, with a new self-signed certificate")
-	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end, 0 or more; 0 cuts them off")
 	return cmd
 }
 
-func (p *program) echo(ctx context.Context, s echoServer) error {
-	network, address, err := listenOn(s.address)
-	if err != nil {
-		return err
+// smallServer is one of the services that need no options of their own.
+type smallServer struct {
+	name, short, long string
+	port              int
+	accept            func() rondo.Protocol
+}
+
+var small = []smallServer{
+	{"discard", "Throw away whatever comes (RFC 863)", `Throw away whatever comes, from any number of clients at once, until they end.`, 7009, inetd.Discard},
+	{"chargen", "Send lines of characters without end (RFC 864)", `Send lines of 72 characters without end, as fast as each client reads them, and
+throw away what comes.`, 7019, inetd.Chargen},
+	{"daytime", "Say what day and time it is, in words (RFC 867)", `Say what day and time it is in a line of words, in the zone of this machine, and
+close.`, 7013, inetd.Daytime},
+	{"time", "Say what time it is, in four bytes (RFC 868)", `Say how many seconds have passed since the beginning of 1900, in four bytes, the
+most significant first, and close. They begin anew on 7 February 2036.`, 7037, inetd.Time},
+}
+
+func (p *program) serveSmall(small smallServer) *cobra.Command {
+	s := server{address: fmt.Sprintf("127.0.0.1:%d", small.port), drain: time.Second}
+	cmd := &cobra.Command{
+		Use:   small.name + " [options]",
+		Short: small.short,
+		Long:  small.long + "\nCtrl-C, or the signals INT, TERM and HUP, end it. It is for trying things, and not for the internet.",
+		Example: fmt.Sprintf(`  rondo serve %[1]s
+  rondo serve %[1]s --addr unix:/tmp/%[1]s.sock
+  rondo serve %[1]s --tls`, small.name),
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		RunE:                  func(cmd *cobra.Command, _ []string) error { return p.listen(cmd.Context(), s, small.accept) },
 	}
-	names := poller.Names()
-	if s.config.Poller != "" && len(names) > 0 && !slices.Contains(names, s.config.Poller) {
-		return wrong("--poller: there is no poller %q on this system: give %s.", s.config.Poller, pollers())
-	}
-	e, err := rondo.New(s.config)
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	accept := func() rondo.Protocol { return echo{} }
-	if s.style == "task" {
-		accept = stream.Handle(echoTask)
-	}
-	if s.tls {
-		cfg, err := p.selfSigned()
-		if err != nil {
-			return err
-		}
-		accept = secure.Server(secure.Config{TLS: cfg}, accept)
-	}
-	ln, err := e.Listen(network, address, accept)
-	if err != nil {
-		return descriptors.Blame(err) // while the engine has those that it has
-	}
-	where := ln.Addr().String()
-	if network == "unix" {
-		where = "unix:" + where
-	}
-	if _, err := fmt.Fprintf(p.out, "Listening on %s with %s (%s). Ctrl-C ends it.\n", where, count(len(e.Loops()), "loop"), e.Poller()); err != nil {
-		return fmt.Errorf("saying where it listens: %w", err) // nobody would learn the port
-	}
-	<-ctx.Done()
-	return p.drain(e, s.drain)
+	s.flags(cmd.Flags())
+	return cmd
 }
 
 // drain ends the engine, and says how many connections did not finish in time, if any.
@@ -206,18 +195,3 @@ func echoTask(t *task.Task, s *stream.Stream) error {
 		}
 	}
 }
-
-// echo sends back what comes, and reads no more from a client that does not read its answers.
-type echo struct{}
-
-func (echo) ConnectionMade(*rondo.Conn) {}
-
-func (echo) DataReceived(c *rondo.Conn, p []byte) int {
-	_, _ = c.Write(p) // an error ends the connection, or it has ended
-	return len(p)
-}
-
-func (echo) ConnectionLost(*rondo.Conn, error) {}
-
-func (echo) PauseWriting(c *rondo.Conn)  { c.PauseReading() }
-func (echo) ResumeWriting(c *rondo.Conn) { c.ResumeReading() }

@@ -48,6 +48,8 @@ var layers = []layer{
 	{"stream", "rondo task frame", false, "if streams need more than the public API, mend the API"},
 
 	{"secure", "rondo", false, "a layer does not know the protocols above it, http1 least of all"},
+	{"inetd", "rondo", false, "a protocol does not know whether it is encrypted"},
+	{"knock", "rondo frame framed", false, "likewise"},
 	{"http1", "rondo", false, "a protocol does not know whether it is encrypted, so not secure either"},
 	{"websocket", "rondo http1", false, "it begins as HTTP and knows nothing else"},
 
