@@ -42,7 +42,7 @@ type Options struct {
 	// it from several goroutines at once.
 	Random func() float64
 	// Sleep waits for d or until ctx ends, and then returns its error; nil means a real timer. Only the blocking server
-	// sleeps: the asynchronous one uses its loop's timers, except with TLS.
+	// sleeps: the asynchronous one uses its loop's timers.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 

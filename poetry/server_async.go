@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/secure"
 )
 
 // An AsyncServer serves all its clients at once, on the loops of an engine: a client that waits for its next piece is a
@@ -38,7 +39,11 @@ func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
 	// A client may come before it is said that we listen. Its lines wait while the gatherer believes that it is writing.
 	lines := &gatherer{engine: e, out: out, writing: true}
 	s := &AsyncServer{attendant: attendant{o, newAnnouncer(lines), farewell}}
-	ln, err := rondo.ListenConfig{MaxConns: o.Connections}.Listen(e, "tcp", o.listenAddress(), s.welcome)
+	cfg := rondo.ListenConfig{MaxConns: o.Connections}
+	if o.TLS != nil {
+		cfg.Wrap = secure.Config{TLS: o.TLS, HandshakeTimeout: handshakeTimeout}.Server
+	}
+	ln, err := cfg.Listen(e, "tcp", o.listenAddress(), func() rondo.Protocol { return &recital{server: s} })
 	if err != nil {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
 	}
@@ -50,14 +55,6 @@ func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// welcome makes the protocol of a client that comes.
-func (s *AsyncServer) welcome() rondo.Protocol {
-	if s.options.TLS != nil {
-		return secureRecital{attendant: s.attendant, server: s}
-	}
-	return &recital{server: s}
 }
 
 // Addr returns the address it listens on, with the port it was given.

@@ -19,7 +19,7 @@ import (
 )
 
 func (p *program) knockServer() *cobra.Command {
-	s, port := server{drain: time.Second}, 8000
+	s := server{drain: time.Second}
 	cmd := &cobra.Command{
 		Use:   "knock-server [options]",
 		Short: "Play along with knock-knock jokes",
@@ -33,21 +33,16 @@ bytes; a longer one ends the connection. Ctrl-C ends the server.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if s.address == "" {
-				s.address = strconv.Itoa(port)
-			} else if cmd.Flags().Changed("port") {
-				return wrong("--port and --addr both say where to listen: give one of them.")
-			}
 			said := newJournal(p.out) // loops do not wait for who reads it
 			defer said.flush(lastWords)
-			return p.listen(cmd.Context(), s, knock.Server(teller(said), func(peer net.Addr, err error) {
+			return p.listen(cmd.Context(), &s, knock.Server(teller(said), func(peer net.Addr, err error) {
 				if err != nil && !errors.Is(err, io.EOF) {
 					fmt.Fprintf(p.errs, "%v: %s\n", peer, oneLine(err.Error()))
 				}
 			}))
 		},
 	}
-	cmd.Flags().Var(whole{&port, 0, maxPort}, "port", "the port to listen on, on 127.0.0.1, from 1 to 65535; 0 means a free one")
+	s.portFlag(cmd.Flags(), 8000)
 	s.flags(cmd.Flags())
 	return cmd
 }
@@ -117,7 +112,7 @@ func (p *program) knock(ctx context.Context, k knocking) error {
 	if len(k.name) > 1000 || strings.ContainsAny(k.name, "\r\n") {
 		return wrong("--name: give one line of at most 1000 bytes.")
 	}
-	dial, err := k.security.dialer(p)
+	dial, err := k.security.dialer()
 	if err != nil {
 		return err
 	}

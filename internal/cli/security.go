@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,6 +17,7 @@ import (
 type clientTLS struct {
 	on, insecure bool
 	ca           string
+	option       string // that is on, if it is not --tls
 }
 
 func (c *clientTLS) flags(f *pflag.FlagSet) {
@@ -28,10 +30,10 @@ func (c *clientTLS) flags(f *pflag.FlagSet) {
 type dialFunc func(ctx context.Context, e *rondo.Engine, d rondo.Dialer, network, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn]
 
 // dialer is how connections are made.
-func (c *clientTLS) dialer(*program) (dialFunc, error) {
+func (c *clientTLS) dialer() (dialFunc, error) {
 	switch {
 	case !c.on && (c.insecure || c.ca != ""):
-		return nil, wrong("--insecure and --ca are for --tls, which is missing.")
+		return nil, wrong("--insecure and --ca are for %s, which is missing.", cmp.Or(c.option, "--tls"))
 	case !c.on:
 		return func(ctx context.Context, e *rondo.Engine, d rondo.Dialer, network, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
 			return d.Dial(ctx, e, network, address, p)

@@ -59,7 +59,7 @@ does not.`,
 			if style == "task" {
 				accept = stream.Handle(echoTask)
 			}
-			return p.listen(cmd.Context(), s, accept)
+			return p.listen(cmd.Context(), &s, accept)
 		},
 	}
 	s.flags(cmd.Flags())
@@ -96,7 +96,7 @@ func (p *program) serveSmall(small smallServer) *cobra.Command {
   rondo serve %[1]s --tls`, small.name),
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
-		RunE:                  func(cmd *cobra.Command, _ []string) error { return p.listen(cmd.Context(), s, small.accept) },
+		RunE:                  func(cmd *cobra.Command, _ []string) error { return p.listen(cmd.Context(), &s, small.accept) },
 	}
 	s.flags(cmd.Flags())
 	return cmd

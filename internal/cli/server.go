@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -20,6 +21,22 @@ type server struct {
 	config  rondo.Config
 	drain   time.Duration
 	tls     bool
+	where   func() error // completes address; may be nil
+}
+
+// portFlag lets a port stand for an address.
+func (s *server) portFlag(f *pflag.FlagSet, zero int) {
+	port := zero
+	f.Var(whole{&port, 0, maxPort}, "port", "the port to listen on, on 127.0.0.1, from 1 to 65535; 0 means a free one")
+	s.where = func() error {
+		switch {
+		case s.address == "":
+			s.address = strconv.Itoa(port)
+		case f.Changed("port"):
+			return wrong("--port and --addr both say where to listen: give one of them.")
+		}
+		return nil
+	}
 }
 
 // flags are the options that all of them have.
@@ -33,7 +50,12 @@ func (s *server) flags(f *pflag.FlagSet) {
 }
 
 // listen serves until ctx ends, with protocols that accept makes.
-func (p *program) listen(ctx context.Context, s server, accept func() rondo.Protocol) error {
+func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Protocol) error {
+	if s.where != nil {
+		if err := s.where(); err != nil {
+			return err
+		}
+	}
 	network, address, err := listenOn(s.address)
 	if err != nil {
 		return err

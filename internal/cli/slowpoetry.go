@@ -36,18 +36,7 @@ Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be
   rondo slowpoetry --port 10000 poetry/ecstasy.txt --num-bytes 30
   rondo slowpoetry yeats --mode async --delay 0.5 --jitter 0.2`,
 		DisableFlagsInUseLine: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch len(args) {
-			case 0:
-				return wrong("There is no poem to serve: give a file, or a name from \"rondo poems\".")
-			case 1:
-				if args[0] == "" {
-					return wrong("The name of the poem is empty: give a file, or a name from \"rondo poems\".")
-				}
-				return nil
-			}
-			return wrong("One poem at a time: give one file, not %d.", len(args))
-		},
+		Args:                  onePoem,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Source = poetry.NamedSource(args[0])
 			if secure {

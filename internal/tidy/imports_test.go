@@ -61,7 +61,7 @@ var layers = []layer{
 		"sim", "rondo task stream internal/poller internal/sock internal/world internal/goid", false,
 		"it is a world for the engine; tasks it lists, and streams it checks; it knows no protocol",
 	},
-	{"poetry", "rondo task stream internal/descriptors", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
+	{"poetry", "rondo task stream secure frame framed internal/descriptors", false, "the first program that a newcomer reads shows the same client blocking, with callbacks and as a task"},
 
 	{"internal/rig", "rondo", false, "the tests of every package over rondo share it, so it knows none of those"},
 	{"internal/simtest", "rondo", false, "it has tests alone, of everything that a simulation can run"},

@@ -1,0 +1,223 @@
+package poetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// A Proxy gets a poem from a server, once, and serves it from then on. Clients that come before it is there wait for the same fetch; when the last of them has left, it is given up. If it fails those who wait are
+// reset, so that none takes it for an empty poem, and the next client has it tried again. Begin with a Dial; the other zero values are useful. Its methods may be called from any goroutine, its fields not be changed once it serves.
+type Proxy struct {
+	// Dial connects to the server, on that loop, as rondo.Dialer.Dial does. Required.
+	Dial func(ctx context.Context, l *rondo.Loop, p rondo.Protocol) *rondo.Future[*rondo.Conn]
+
+	Timeout  time.Duration // for how long the server may send nothing; zero means 30 seconds, less than zero no limit
+	MaxBytes int           // of a poem; zero means DefaultMaxBytes
+
+	// Out is told what the proxy does, in whole lines, on loops; nil is nobody.
+	Out io.Writer
+
+	mu      sync.Mutex
+	poem    []byte // once it is there, nil before
+	have    bool
+	waiting map[rondo.Handle]*proxied
+	fetch   *fetch // under way
+}
+
+const proxyTimeout = 30 * time.Second
+
+// Accept makes the protocol of a client: what [rondo.Engine.Listen] takes.
+func (x *Proxy) Accept() rondo.Protocol { return &proxied{proxy: x} }
+
+func (x *Proxy) say(format string, args ...any) {
+	if x.Out != nil {
+		fmt.Fprintf(x.Out, format+"\n", args...)
+	}
+}
+
+// proxied is a client.
+type proxied struct {
+	proxy  *Proxy
+	rest   []byte // of the poem, to be sent
+	served bool   // it is there
+	full   bool
+}
+
+func (p *proxied) ConnectionMade(c *rondo.Conn) {
+	x := p.proxy
+	x.mu.Lock()
+	if x.have {
+		poem := x.poem
+		x.mu.Unlock()
+		x.say("Using cached poem.")
+		p.send(c, poem)
+		return
+	}
+	if x.waiting == nil {
+		x.waiting = map[rondo.Handle]*proxied{}
+	}
+	x.waiting[c.Handle()] = p
+	var begin *fetch
+	if x.fetch == nil {
+		begin = &fetch{proxy: x}
+		x.fetch = begin
+	}
+	x.mu.Unlock()
+	if begin != nil {
+		x.say("Fetching poem from server.")
+		begin.start(c.Loop())
+	}
+}
+
+func (p *proxied) send(c *rondo.Conn, poem []byte) {
+	p.rest, p.served = poem, true
+	p.push(c)
+}
+
+// push writes as much as the client reads: the poem is everybody's, and not copied for each.
+func (p *proxied) push(c *rondo.Conn) {
+	for len(p.rest) > 0 && !p.full {
+		n := min(len(p.rest), writeSliceBytes)
+		if _, err := c.Write(p.rest[:n]); err != nil {
+			return
+		}
+		p.rest = p.rest[n:]
+	}
+	if len(p.rest) == 0 {
+		_ = c.CloseLingering(farewell, farewellBytes)
+	}
+}
+
+func (p *proxied) PauseWriting(*rondo.Conn) { p.full = true }
+func (p *proxied) ResumeWriting(c *rondo.Conn) {
+	if p.full = false; len(p.rest) > 0 {
+		p.push(c)
+	}
+}
+
+func (*proxied) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
+
+// EOFReceived takes a client that ends its direction while it waits for one that has left: there is no other sign.
+func (p *proxied) EOFReceived(c *rondo.Conn) {
+	if !p.served {
+		_ = c.Close()
+	}
+}
+
+func (p *proxied) ConnectionLost(c *rondo.Conn, _ error) {
+	x := p.proxy
+	x.mu.Lock()
+	delete(x.waiting, c.Handle())
+	var giveUp *fetch
+	if len(x.waiting) == 0 && x.fetch != nil {
+		giveUp, x.fetch = x.fetch, nil
+	}
+	x.mu.Unlock()
+	if giveUp != nil {
+		x.say("Nobody waits for the poem any more.")
+		giveUp.cancel()
+	}
+}
+
+// ended is what became of a fetch.
+func (x *Proxy) ended(f *fetch, poem []byte, err error) {
+	x.mu.Lock()
+	if x.fetch != f { // it was given up
+		x.mu.Unlock()
+		return
+	}
+	x.fetch = nil
+	if err == nil {
+		x.poem, x.have = poem, true
+	}
+	waiting := x.waiting
+	x.waiting = nil
+	x.mu.Unlock()
+	if err != nil {
+		x.say("No poetry: %v", err)
+	}
+	for h, p := range waiting {
+		h.Do(func(c *rondo.Conn) {
+			if err != nil {
+				c.Abort()
+			} else {
+				p.send(c, poem)
+			}
+		})
+	}
+}
+
+// fetch gets the poem. It is a protocol, all of whose methods but cancel run on its loop.
+type fetch struct {
+	proxy  *Proxy
+	loop   *rondo.Loop
+	dialed *rondo.Future[*rondo.Conn]
+	conn   *rondo.Conn
+	got    []byte
+	err    error
+}
+
+func (f *fetch) start(l *rondo.Loop) {
+	f.loop = l
+	f.dialed = f.proxy.Dial(context.Background(), l, f)
+	f.dialed.OnDone(func(_ *rondo.Conn, err error) {
+		if err != nil {
+			f.proxy.ended(f, nil, err)
+		}
+	})
+}
+
+// errNobodyWaits is why a fetch is given up.
+var errNobodyWaits = errors.New("nobody waits for the poem any more")
+
+// cancel may be called from any goroutine.
+func (f *fetch) cancel() {
+	f.loop.Post(func() {
+		f.dialed.Cancel(errNobodyWaits)
+		if f.conn != nil {
+			f.conn.Abort()
+		}
+	})
+}
+
+func (f *fetch) ConnectionMade(c *rondo.Conn) {
+	f.conn = c
+	timeout := f.proxy.Timeout
+	if timeout == 0 {
+		timeout = proxyTimeout
+	}
+	c.SetIdleTimeout(timeout)
+}
+
+func (f *fetch) DataReceived(c *rondo.Conn, p []byte) int {
+	most := f.proxy.MaxBytes
+	if most == 0 {
+		most = DefaultMaxBytes
+	}
+	if len(f.got)+len(p) > most {
+		f.err = fmt.Errorf("the poem has more than %d bytes", most)
+		c.Abort()
+		return len(p)
+	}
+	f.got = append(f.got, p...)
+	return len(p)
+}
+
+func (f *fetch) ConnectionLost(c *rondo.Conn, err error) {
+	switch {
+	case f.err != nil:
+		err = f.err
+	case err == io.EOF: //nolint:errorlint // documented to be bare
+		err = nil
+	case err == nil:
+		err = net.ErrClosed
+	}
+	f.proxy.ended(f, f.got, err)
+}
