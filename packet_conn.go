@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/rondo-go/rondo/internal/poller"
 )
@@ -24,9 +25,10 @@ type PacketConn struct {
 
 	listener *PacketListener // to be told when the socket is closed; nil for one that was dialed
 
-	out   *packetQueue // what was written and is not sent; nil if nothing
-	errs  []error      // to be told to the protocol
-	timer Timer        // while closing, until it is given up
+	out   *packetQueue  // what was written and is not sent; nil if nothing
+	errs  []error       // to be told to the protocol
+	timer Timer         // while closing, until it is given up
+	delay time.Duration // until a Unix socket that has no room is tried again
 
 	dirty      bool // in packetLoop.dirty
 	queued     bool // in Loop.queue

@@ -131,6 +131,8 @@ func (cfg PacketConfig) Listen(e *Engine, network, address string, open func() P
 	return pl, nil
 }
 
+var errOneSocket = errors.New("PacketConfig.ReusePort opens one socket for each loop, and this is to be one")
+
 // loops are those that get a socket each.
 func (cfg PacketConfig) loops(e *Engine, network string) []*Loop {
 	switch {

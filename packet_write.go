@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"github.com/rondo-go/rondo/internal/sock"
 )
@@ -26,6 +27,9 @@ const (
 
 	// An empty queue with no more room than this is kept for the next socket, and so many of them.
 	keptPackets, keptBytes, keptQueues = 256, 64 << 10, 64
+
+	// A Unix socket without room is tried again after this time, doubling as long as nobody takes anything.
+	minPacketRetry, maxPacketRetry = 100 * time.Microsecond, 10 * time.Millisecond
 
 	// Errors that wait to be told. When there are more, the socket takes no datagrams that could lead to others.
 	maxErrors = 256
@@ -66,7 +70,7 @@ func (c *PacketConn) write(p []byte, packet sock.Packet, to PacketAddr) error {
 	if c.ended.Load() || c.closing {
 		return ErrClosed
 	}
-	if len(p) > maxUDP4 && !c.isUnix() && (to.AddrPort.Addr().Is4() || len(p) > maxUDP6) {
+	if c.tooLarge(p, to) {
 		return c.opError("write", to, syscall.EMSGSIZE)
 	}
 	if q := c.out; q != nil && !c.blocked && !c.retrying &&
@@ -94,6 +98,11 @@ func (c *PacketConn) write(p []byte, packet sock.Packet, to PacketAddr) error {
 		l.packets.markDirty(c)
 	}
 	return nil
+}
+
+// tooLarge reports whether p is more than UDP can hold.
+func (c *PacketConn) tooLarge(p []byte, to PacketAddr) bool {
+	return len(p) > maxUDP4 && !c.isUnix() && (to.AddrPort.Addr().Unmap().Is4() || len(p) > maxUDP6)
 }
 
 // keep copies p.
@@ -197,7 +206,7 @@ func (c *PacketConn) full() {
 	}
 	q := c.out
 	full := map[string]bool{}
-	kept := q.head
+	kept, before := q.head, len(q.packets)
 	for i := q.head; i < len(q.packets); i++ {
 		p := q.packets[i]
 		if !full[p.Name] {
@@ -221,8 +230,12 @@ func (c *PacketConn) full() {
 		c.loop.packets.putQueue(q)
 		return
 	}
+	if len(q.packets) < before {
+		c.delay = 0
+	}
+	c.delay = min(max(2*c.delay, minPacketRetry), maxPacketRetry)
 	c.retrying = true
-	c.loop.After(unixRetry, func() {
+	c.loop.After(c.delay, func() {
 		c.retrying = false
 		c.loop.packets.markDirty(c)
 	})
