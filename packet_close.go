@@ -83,8 +83,12 @@ func (c *PacketConn) drain() {
 			d.Drain(c)
 			return
 		}
-		for left := drainPackets; left > 0 && !c.readPaused && c.receive(); {
-			left -= c.loop.packets.batch().Lay(c.config.MaxPacket)
+		for left := drainPackets; left > 0 && !c.readPaused && !c.ended.Load() && !c.closing; {
+			n := c.receive()
+			if n == 0 {
+				break
+			}
+			left -= n
 			if c.out != nil && !c.blocked && !c.retrying {
 				c.send()
 			}

@@ -5,28 +5,29 @@ import (
 	"syscall"
 )
 
-// receive takes what is there, one batch: the poller reports what is left again. So sockets with much to read share the loop.
-func (c *PacketConn) receive() (more bool) {
+// receive takes what is there, one batch, and returns how much that was, an error included: the poller reports what is left again. So
+// sockets with much to read share the loop.
+func (c *PacketConn) receive() int {
 	l := c.loop
 	packets, err := l.poller.RecvPackets(c.fd, l.packets.batch(), c.config.MaxPacket)
 	for i := range packets {
 		p := &packets[i]
 		c.proto.PacketReceived(c, Packet{p.Data, PacketAddr{p.Addr, p.Name}, p.Truncated})
 		if c.ended.Load() || c.closing {
-			return false
+			return i + 1
 		}
 	}
 	switch {
 	case err == nil:
-		return true
+		return len(packets)
 	case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
-		return false
+		return 0
 	case passing(err):
 		c.tell(c.opError("read", PacketAddr{}, err))
-		return true
+	default:
+		c.end(c.opError("read", PacketAddr{}, err))
 	}
-	c.end(c.opError("read", PacketAddr{}, err))
-	return false
+	return len(packets) + 1
 }
 
 // passing reports whether an error is news of one datagram, or of a moment, and not of the socket.

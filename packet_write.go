@@ -157,7 +157,7 @@ func (c *PacketConn) send() {
 	for !q.empty() {
 		n, err := c.loop.poller.SendPackets(c.fd, c.loop.packets.batch(), q.packets[q.head:])
 		if q.took(n); n > 0 {
-			retried = false
+			retried, c.delay = false, 0
 		}
 		switch {
 		case err == nil:
@@ -206,7 +206,7 @@ func (c *PacketConn) full() {
 	}
 	q := c.out
 	full := map[string]bool{}
-	kept, before := q.head, len(q.packets)
+	kept := q.head
 	for i := q.head; i < len(q.packets); i++ {
 		p := q.packets[i]
 		if !full[p.Name] {
@@ -218,6 +218,7 @@ func (c *PacketConn) full() {
 					c.tell(c.opError("write", c.destination(&p), err))
 				}
 				q.size -= len(p.Data) + packetOverhead
+				c.delay = 0
 				continue
 			}
 		}
@@ -229,9 +230,6 @@ func (c *PacketConn) full() {
 		c.out = nil
 		c.loop.packets.putQueue(q)
 		return
-	}
-	if len(q.packets) < before {
-		c.delay = 0
 	}
 	c.delay = min(max(2*c.delay, minPacketRetry), maxPacketRetry)
 	c.retrying = true
