@@ -91,7 +91,7 @@ func (c *PacketConn) write(p []byte, packet sock.Packet, to PacketAddr) error {
 		l.packets.markDirty(c)
 		return ErrPacketQueueFull
 	}
-	packet.Data = q.keep(p)
+	packet.Data, packet.Segment = q.keep(p), !c.isUnix()
 	q.packets = append(q.packets, packet)
 	if q.size += len(p) + packetOverhead; q.size > c.config.WriteLimit/2 && (c.blocked || c.retrying) && !c.paused {
 		c.pressed = true

@@ -120,11 +120,12 @@ func TestPacketErrorsAreApart(t *testing.T) {
 	pl := mustListenPacket(t, e, "udp4", "127.0.0.1:0", p)
 	peer := udpPeer(t, "udp4", "127.0.0.1:0")
 	to := rondo.PacketAddrOf(peer.LocalAddr())
-	broadcast := rondo.PacketAddr{AddrPort: netip.MustParseAddrPort("255.255.255.255:9")} // which is not allowed
+	broadcast := rondo.PacketAddr{AddrPort: netip.MustParseAddrPort("255.255.255.255:9")} // which is not allowed, also in a row
 	pl.Handle().Do(func(c *rondo.PacketConn) {
 		for i, s := range numbered(20) {
 			_ = c.WriteTo([]byte(s), to)
-			if i%5 == 0 {
+			if i%10 == 0 {
+				_ = c.WriteTo([]byte("not allowed"), broadcast)
 				_ = c.WriteTo([]byte("not allowed"), broadcast)
 			}
 		}

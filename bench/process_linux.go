@@ -120,6 +120,7 @@ func (p *process) stop() {
 type work struct {
 	conns, idle, size int
 	turn              time.Duration
+	udp               bool
 }
 
 // drive loads the server from another core.
@@ -137,6 +138,7 @@ func (p *process) drive(ctx context.Context, w work, core int) (s sample, err er
 		"-conns", fmt.Sprint(w.conns),
 		"-idle", fmt.Sprint(w.idle),
 		"-size", fmt.Sprint(w.size),
+		fmt.Sprint("-udp=", w.udp),
 		"-turn", w.turn.String())
 	var out, why bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &why

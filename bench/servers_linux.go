@@ -40,6 +40,8 @@ func serve(ctx context.Context, args []string) error {
 		return serveNetpoll(ctx, addr)
 	case bareGoServer:
 		return serveBare(addr)
+	case udpRondo, udpNet, udpBare:
+		return serveUDP(ctx, name, addr, *poller, *size)
 	}
 	return usageError{fmt.Errorf("no server %q", name)}
 }

@@ -281,7 +281,7 @@ func packetsMany(t *testing.T, s subject) {
 		var want []string
 		for i := range n {
 			want = append(want, fmt.Sprint(round, i))
-			packets = append(packets, sock.Packet{Data: []byte(want[i])})
+			packets = append(packets, sock.Packet{Data: []byte(want[i]), Segment: s.network != "unix"})
 		}
 		a.sendPackets(&buf, packets...)
 		b.expectPackets(&buf, want...)

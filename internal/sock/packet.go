@@ -15,6 +15,7 @@ type Packet struct {
 	Addr      netip.AddrPort // the other side, in UDP
 	Name      string         // the other side, of Unix sockets: a path, "@" and an abstract name, or nothing
 	Truncated bool           // it was longer than there was room for, and the rest is lost
+	Segment   bool           // of UDP, to be sent: the kernel may take it as one piece with others that go to the same place
 }
 
 // PacketOptions say how a datagram socket is opened.

@@ -19,12 +19,16 @@ type mmsghdr struct {
 // packetHeaders is what recvmmsg and sendmmsg are given. It is filled in once for receiving, but for what the kernel overwrites.
 type packetHeaders struct {
 	in, out batch
+	whole   int32 // datagrams from this size on are sent one by one; 0: not known yet
 }
 
 type batch struct {
 	headers [MaxBatch]mmsghdr
 	vectors [MaxBatch]unix.Iovec
 	addrs   [MaxBatch]unix.RawSockaddrAny
+	// What goes with each, 8 bytes aligned: see cmsg(3).
+	controls [MaxBatch][4]uint64
+	runs     [MaxBatch]uint8 // how many datagrams each header of what is sent stands for
 }
 
 // laid points the headers to the rooms.
@@ -110,35 +114,123 @@ func (b *PacketBuffer) decode(p *Packet, sa *unix.RawSockaddrAny, size uint32) {
 // its IPv6 form (::ffff:a.b.c.d).
 func SendPackets(fd int, b *PacketBuffer, packets []Packet) (int, error) {
 	out := &b.headers.out
-	n, total := 0, 0
-	for n < min(len(packets), MaxBatch) && (n == 0 || total+len(packets[n].Data) <= MaxTransfer) {
-		p, h, v := &packets[n], &out.headers[n], &out.vectors[n]
-		v.Base = unsafe.SliceData(p.Data)
-		v.SetLen(len(p.Data))
-		h.Iov = v
-		h.SetIovlen(1)
-		h.Name, h.Namelen = nil, 0
-		if size, err := b.encode(&out.addrs[n], p); err != nil {
-			if n == 0 {
-				return 0, err
-			}
-			break // it is the first of the next call
-		} else if size > 0 {
-			h.Name, h.Namelen = (*byte)(unsafe.Pointer(&out.addrs[n])), size
-		}
-		total += len(p.Data)
-		n++
-	}
 	for {
+		n, err := b.fill(packets)
+		if err != nil {
+			return 0, err
+		}
 		sent, _, e := syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd),
 			uintptr(unsafe.Pointer(&out.headers[0])), uintptr(n), unix.MSG_NOSIGNAL, 0, 0)
-		if e == 0 {
-			return int(sent), nil
-		}
-		if e != syscall.EINTR {
+		switch {
+		case e == 0:
+			taken := 0
+			for _, run := range out.runs[:sent] {
+				taken += int(run)
+			}
+			return taken, nil
+		case e == syscall.EINTR:
+		case out.runs[0] > 1 && b.unsegment(e, len(packets[0].Data)):
+		default:
 			return 0, e
 		}
 	}
+}
+
+// fill writes the headers for as many datagrams as go in one call, and returns how many headers that are. Datagrams in a row that have the same
+// size and the same destination go through the kernel as one piece, which it cuts at the end (UDP_SEGMENT, see udp(7)): what
+// a datagram costs is for the most part its way there.
+func (b *PacketBuffer) fill(packets []Packet) (headers int, err error) {
+	out := &b.headers.out
+	total := 0
+	for i := 0; i < len(packets) && i < MaxBatch; headers++ {
+		p, h := &packets[i], &out.headers[headers]
+		if i > 0 && total+len(p.Data) > MaxTransfer {
+			break
+		}
+		size, err := b.encode(&out.addrs[headers], p)
+		if err != nil {
+			if i == 0 {
+				return 0, err
+			}
+			break // it is the first of the next call
+		}
+		h.Name, h.Namelen = nil, 0
+		if size > 0 {
+			h.Name, h.Namelen = (*byte)(unsafe.Pointer(&out.addrs[headers])), size
+		}
+		run := b.run(packets[i:min(len(packets), MaxBatch)])
+		for k := range run {
+			data := packets[i+k].Data
+			out.vectors[i+k].Base = unsafe.SliceData(data)
+			out.vectors[i+k].SetLen(len(data))
+			total += len(data)
+		}
+		h.Iov = &out.vectors[i]
+		h.SetIovlen(run)
+		h.Control = nil
+		h.SetControllen(0)
+		if run > 1 {
+			c := (*unix.Cmsghdr)(unsafe.Pointer(&out.controls[headers]))
+			c.Level, c.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+			c.SetLen(unix.CmsgLen(2))
+			*(*uint16)(unsafe.Pointer(uintptr(unsafe.Pointer(c)) + uintptr(unix.CmsgLen(0)))) = uint16(len(p.Data))
+			h.Control = (*byte)(unsafe.Pointer(c))
+			h.SetControllen(unix.CmsgSpace(2))
+		}
+		out.runs[headers] = uint8(run)
+		i += run
+	}
+	return headers, nil
+}
+
+// run is how many datagrams from the first on can go as one piece: of the same size, but the last, which may be shorter.
+func (b *PacketBuffer) run(packets []Packet) int {
+	first := &packets[0]
+	size := len(first.Data)
+	if size == 0 || !first.Segment || size > b.largest() {
+		return 1
+	}
+	n, total := 1, size
+	for n < len(packets) {
+		p := &packets[n]
+		if !p.Segment || p.Addr != first.Addr || len(p.Data) == 0 || len(p.Data) > size || total+len(p.Data) > maxSegmented {
+			break
+		}
+		total += len(p.Data)
+		n++
+		if len(p.Data) < size {
+			break
+		}
+	}
+	return n
+}
+
+const (
+	maxSegment   = 8 << 10  // larger ones are copied for longer than their way takes
+	maxSegmented = 60 << 10 // less than one datagram can hold, with any headers
+)
+
+// largest is the size up to which datagrams go as one piece.
+func (b *PacketBuffer) largest() int {
+	if b.headers.whole > 0 {
+		return int(b.headers.whole) - 1
+	}
+	return maxSegment
+}
+
+// unsegment is called when the kernel does not take datagrams of that size as one piece, which is no reason not to take them one by
+// one: where they do not fit into a packet of the network (EINVAL), or the network card cannot do it (EIO), or nobody can. It reports
+// whether it was that.
+func (b *PacketBuffer) unsegment(e syscall.Errno, size int) bool {
+	switch e {
+	case syscall.EINVAL, syscall.EMSGSIZE:
+	case syscall.EIO, syscall.EOPNOTSUPP, syscall.ENOPROTOOPT:
+		size = 1
+	default:
+		return false
+	}
+	b.headers.whole = int32(size)
+	return true
 }
 
 // encode writes where p goes, and returns its size: 0 if p does not say.
