@@ -1,10 +1,11 @@
 package rondo
 
-// ending is a connection that has ended and whose protocol has not been told yet; or a splice.
+// ending is a connection that has ended and whose protocol has not been told yet; or a splice, or a datagram socket.
 type ending struct {
 	conn   *Conn
 	err    error
 	splice *Splice
+	packet *PacketConn
 }
 
 // tell is called at the end of the turn, so that no protocol is called from within a call that it
@@ -12,6 +13,10 @@ type ending struct {
 func (e ending) tell() {
 	if e.splice != nil {
 		e.splice.tell()
+		return
+	}
+	if e.packet != nil {
+		e.packet.tellClosed(e.err)
 		return
 	}
 	c := e.conn

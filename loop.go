@@ -53,6 +53,7 @@ type Loop struct {
 	drained bool // drain has been asked for
 	stopped bool // this turn is the last
 
+	packets packetLoop // its datagram sockets
 	chance  *rand.Rand // nil until somebody asks
 	read    []byte     // the one read buffer; a protocol sees its bytes in place
 	raw     []byte     // and that of layers; nil until there is one
@@ -98,8 +99,8 @@ type runFunc func()
 
 func (f runFunc) run(*Loop) { f() }
 
-// watcher is what is not a connection and yet waits for events: a listening socket, or a
-// connection being made.
+// watcher is what is not a connection and yet waits for events: a listening socket, a
+// connection being made, or a datagram socket.
 type watcher interface {
 	ready(r poller.Ready)
 	// shut ends it because the engine shuts down.
@@ -263,7 +264,7 @@ func (l *Loop) work() {
 // flush sends what was written to connections outside of their own callbacks, and tells those
 // that ended. Either may lead to more of both.
 func (l *Loop) flush() {
-	for len(l.dirty) > 0 || l.told < len(l.ended) {
+	for len(l.dirty) > 0 || l.told < len(l.ended) || len(l.packets.dirty) > 0 {
 		for len(l.dirty) > 0 {
 			last := len(l.dirty) - 1
 			c := l.dirty[last]
@@ -274,6 +275,7 @@ func (l *Loop) flush() {
 			c.settle()
 			l.current = nil
 		}
+		l.packets.flush()
 		for l.told < len(l.ended) {
 			e := l.ended[l.told]
 			l.ended[l.told] = ending{}
@@ -328,6 +330,10 @@ func (l *Loop) blame(err error) {
 	if c := l.current; c != nil {
 		l.current = nil
 		c.end(err, true)
+	}
+	if c := l.packets.current; c != nil {
+		l.packets.current = nil
+		c.end(err)
 	}
 	l.reportCallback(err)
 }

@@ -74,6 +74,9 @@ func (n *netConn) wake() {
 	}
 }
 
+// locker implements timed.
+func (n *netConn) locker() *sync.Mutex { return &n.mu }
+
 // ConnectionMade implements Protocol.
 func (n *netConn) ConnectionMade(c *Conn) {
 	n.conn = c
@@ -338,6 +341,12 @@ type deadline struct {
 	timer   Timer  // fires too early rather than being moved at each call: see arm
 }
 
+// timed is what has deadlines.
+type timed interface {
+	locker() *sync.Mutex
+	wake()
+}
+
 func (d *deadline) set(t time.Time, l *Loop) {
 	d.at, d.expired = 0, false
 	if t.IsZero() {
@@ -353,7 +362,7 @@ func (d *deadline) set(t time.Time, l *Loop) {
 
 // arm sees to it, on the loop, that the timer fires no later than the deadline. One that would fire
 // earlier is left alone: most deadlines are moved on before they pass.
-func (d *deadline) arm(n *netConn, l *Loop) {
+func (d *deadline) arm(n timed, l *Loop) {
 	if d.at == 0 || d.armed != 0 && d.armed <= d.at {
 		return
 	}
@@ -369,9 +378,9 @@ func (d *deadline) arm(n *netConn, l *Loop) {
 }
 
 // passed is called when the timer fires, which need not be the deadline any more.
-func (d *deadline) passed(n *netConn, l *Loop) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (d *deadline) passed(n timed, l *Loop) {
+	n.locker().Lock()
+	defer n.locker().Unlock()
 	d.armed = 0
 	if d.at != 0 && l.poller.Now() >= d.at {
 		d.at, d.expired = 0, true

@@ -27,6 +27,7 @@ func load(args []string) error {
 	idle := flags.Int("idle", 0, "connections beside them that stay silent after one message")
 	size := flags.Int("size", 128, "bytes of a message")
 	secure := flags.Bool("tls", false, "over TLS")
+	udp := flags.Bool("udp", false, "send datagrams")
 	turn := flags.Duration("turn", time.Second, "how long to measure")
 	if err := flags.Parse(args); err != nil {
 		return usageError{err}
@@ -34,6 +35,18 @@ func load(args []string) error {
 	server, err := netip.ParseAddrPort(*addr)
 	if err != nil {
 		return usageError{err}
+	}
+	if *udp {
+		l, err := newUDPLoader(server, *conns, *size)
+		if err != nil {
+			return err
+		}
+		s, err := l.measure(*group, *turn)
+		if err != nil {
+			return err
+		}
+		s.Lost = l.lost
+		return json.NewEncoder(os.Stdout).Encode(s)
 	}
 	if _, err := hold(server, *idle, *size); err != nil {
 		return fmt.Errorf("idle connections: %w", err)
@@ -62,6 +75,8 @@ type loader struct {
 	sheet  sheet
 	in     []byte
 	events []unix.EpollEvent
+
+	drive func(turn time.Duration) error // run, or that of datagrams
 
 	start    time.Time
 	messages int64
@@ -123,6 +138,7 @@ func newLoader(server netip.AddrPort, conns, size int, secure bool) (*loader, er
 		events: make([]unix.EpollEvent, 1024),
 		start:  time.Now(),
 	}
+	l.drive = l.run
 	for i := range l.peers {
 		p := &l.peers[i]
 		if secure {
@@ -150,7 +166,7 @@ func newLoader(server netip.AddrPort, conns, size int, secure bool) (*loader, er
 // measure takes the server's time between two moments at which no message is under way. The server then waits, so
 // that the kernel's figures are up to date, and they belong to exactly the messages that were counted.
 func (l *loader) measure(group int, turn time.Duration) (s sample, err error) {
-	if err := l.run(warmUp); err != nil {
+	if err := l.drive(warmUp); err != nil {
 		return s, err
 	}
 	l.messages, l.took = 0, [histogram + 1]int32{}
@@ -164,7 +180,7 @@ func (l *loader) measure(group int, turn time.Duration) (s sample, err error) {
 		return s, err
 	}
 	begin := time.Now()
-	if err := l.run(turn); err != nil {
+	if err := l.drive(turn); err != nil {
 		return s, err
 	}
 	s.Window = time.Since(begin)

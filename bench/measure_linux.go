@@ -53,9 +53,12 @@ func measure(ctx context.Context, o options, out, progress io.Writer) (err error
 	}
 	defer os.RemoveAll(b.dir)
 	fmt.Fprintf(out, "%v\n\n", b.Machine)
-	if o.pollers {
+	switch {
+	case o.pollers:
 		err = b.comparePollers(ctx, out)
-	} else {
+	case o.udp:
+		err = b.compareUDP(ctx, out)
+	default:
 		err = b.compareServers(ctx, out)
 	}
 	if o.json != "" && err == nil {

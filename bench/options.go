@@ -22,6 +22,7 @@ type options struct {
 	idle     int      // idle connections for the memory table; 0 leaves it out
 	poller   string   // rondo's; empty is its choice
 	pollers  bool
+	udp      bool  // datagrams in place of connections
 	silent   []int // numbers of idle connections at which pollers are compared
 	port     int   // 0 means a free one each time
 	json     string
@@ -79,6 +80,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	flags.IntVar(&o.port, "port", 0, "port on 127.0.0.1; 0 takes a free one for each turn")
 	flags.StringVar(&o.poller, "poller", "", "rondo's poller: epoll, poll or select; empty leaves the choice to rondo")
 	flags.BoolVar(&o.pollers, "pollers", false, "instead, compare rondo's pollers as idle connections grow in number")
+	flags.BoolVar(&o.udp, "udp", false, "instead, compare servers of datagrams")
 	flags.StringVar(&o.json, "json", "", "also write every single measurement to this file")
 	flags.Func("conns", "connections, comma-separated (default 50,1000)", func(s string) (err error) {
 		o.conns, err = parseCounts(s, 1)

@@ -121,6 +121,7 @@ type work struct {
 	conns, idle, size int
 	turn              time.Duration
 	tls               bool
+	udp               bool
 }
 
 // drive loads the server from another core.
@@ -139,7 +140,8 @@ func (p *process) drive(ctx context.Context, w work, core int) (s sample, err er
 		"-idle", fmt.Sprint(w.idle),
 		"-size", fmt.Sprint(w.size),
 		"-turn", w.turn.String(),
-		fmt.Sprintf("-tls=%t", w.tls))
+		fmt.Sprintf("-tls=%t", w.tls),
+		fmt.Sprintf("-udp=%t", w.udp))
 	var out, why bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &why
 	// The load allocates nothing while it measures. With no collector and no preemption nothing interrupts it.

@@ -16,6 +16,7 @@ type sample struct {
 	ServerRan    time.Duration `json:"server_ran_ns"`
 	ServerWaited time.Duration `json:"server_waited_ns"` // something else had its core
 	LoadWaited   time.Duration `json:"load_waited_ns"`
+	Lost         int64         `json:"lost,omitempty"` // datagrams
 	P50          time.Duration `json:"p50_ns"`
 	P99          time.Duration `json:"p99_ns"`
 }
@@ -80,6 +81,7 @@ type report struct {
 	Size    int      `json:"size"`
 	Echo    []series `json:"echo,omitempty"`
 	Pollers []series `json:"pollers,omitempty"`
+	UDP     []series `json:"udp,omitempty"`
 	Memory  []memory `json:"memory,omitempty"`
 }
 

@@ -46,6 +46,8 @@ func serve(ctx context.Context, args []string) error {
 		return serveHTTPTLS(ctx, addr, *size)
 	case bareGoServer:
 		return serveBare(addr)
+	case udpRondo, udpNet, udpBare:
+		return serveUDP(ctx, name, addr, *poller, *size)
 	}
 	return usageError{fmt.Errorf("no server %q", name)}
 }

@@ -71,6 +71,12 @@ var contract = []clause{
 	{"options", options, networks},
 	{"no files", noFiles, once},
 
+	{"datagrams come whole", packetsWhole, networks},
+	{"errors of datagrams are apart", packetErrorsApart, networks},
+	{"connected datagrams", packetsConnected, networks},
+	{"datagrams wait for room", packetsWritable, unixOnly},
+	{"addresses and options of datagrams", packetAddresses, networks},
+
 	{"deadlines", deadlines, once},
 	{"an event ends a wait under way", eventEndsWait, networks},
 	{"wakes", wakes, once},

@@ -22,6 +22,10 @@ type Faults struct {
 	Stall  float64 // nothing arrives any more for a while, after so many bytes
 	Join   float64 // what is sent within some milliseconds, up to a tenth of a second, arrives together, as one piece, in one direction
 
+	// Chances for each datagram of UDP between two hosts: it is lost; it comes again, up to a tenth of a second later; it comes late by as much, so that others
+	// overtake it. (Those that travel in a partition, or that the receiver has no room for, are lost whatever these say.)
+	LosePackets, DuplicatePackets, ReorderPackets float64
+
 	// What is drawn for each two hosts: how much longer than Link says packets take, at the most; up to which time each takes longer still, by chance,
 	// at the most; and the chance that no more than so much goes through in a second, which is between 8 kB and 8 MB.
 	Latency, Jitter time.Duration
@@ -51,6 +55,7 @@ type Faults struct {
 func Chaos() Faults {
 	return Faults{
 		Refuse: 0.05, Lose: 0.05, Silent: 0.02, Abort: 0.05, Reset: 0.1, Stall: 0.1, Join: 0.1, Cut: 0.3,
+		LosePackets: 0.05, DuplicatePackets: 0.02, ReorderPackets: 0.05,
 		Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Narrow: 0.05,
 		LookupFail: 0.05, LookupSlow: 0.1,
 		Kill: 30 * time.Second, PowerOff: time.Minute, Pause: 20 * time.Second, ClockStep: 20 * time.Second, NoFiles: 30 * time.Second,

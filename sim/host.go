@@ -80,7 +80,7 @@ func (w *World) Hosts() []*Host { return slices.Clone(w.hosts) }
 func (h *Host) boot() {
 	h.boots++
 	h.faults.noFiles = 0 // it was the last process that had opened too many
-	h.up = &hostWorld{Host: h, port: firstPort, listeners: map[door][]*socket{}}
+	h.up = &hostWorld{Host: h, port: firstPort, listeners: map[door][]*socket{}, packets: map[door][]*socket{}}
 }
 
 // Name is the host's name, and Addr its address.
@@ -281,6 +281,8 @@ type hostWorld struct {
 	table     []*socket // by descriptor, from firstFile
 	holes     holes     // in it
 	listeners map[door][]*socket
+	packets   map[door][]*socket // sockets of datagrams
+	autobound int                // abstract names that were chosen
 	port      uint16
 	signals   []*notification
 	closing   bool

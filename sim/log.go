@@ -56,6 +56,13 @@ func (l *Log) arrived(s *socket, what, from string, sent int64, n int) {
 	l.hash(e)
 }
 
+// datagram is add for one that has come.
+func (l *Log) datagram(to, of, from string, sent int64, n int) {
+	e := l.slot()
+	e.Where, e.What, e.Of, e.Bytes, e.Peer, e.Sent = to, "datagram", of, n, from, time.Duration(sent-1)
+	l.hash(e)
+}
+
 // opened is add for the beginning of a connection.
 func (l *Log) opened(s *socket, to string) { l.arrived(s, "connect", to, l.w.now, 0) }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/rondo-go/rondo/internal/sock"
 )
 
-// socket is one end of a connection, or a listening socket.
+// socket is one end of a connection, a listening socket, or one of datagrams.
 type socket struct {
 	w       *World
 	p       *hostWorld
@@ -52,6 +52,8 @@ type socket struct {
 	backlog int
 	ln      *socket // opening: where it is to be accepted
 	unheard func()  // stops what ends it if it stays so
+
+	packet *packetEnd // of datagrams: then there is no peer and no plan
 }
 
 type network uint8
@@ -59,6 +61,8 @@ type network uint8
 const (
 	tcp network = iota
 	unix
+	udp
+	unixgram
 )
 
 type state uint8
@@ -175,6 +179,8 @@ func (h *holes) Pop() any {
 // ready is what is to be reported of s.
 func (s *socket) ready() (r poller.Ready) {
 	switch {
+	case s.packet != nil:
+		return s.packetReady()
 	case s.state == listening:
 		if s.want&poller.Read != 0 && len(s.pending) > 0 {
 			r = poller.Readable
@@ -243,6 +249,8 @@ func (s *socket) die() {
 
 func (s *socket) recv(p []byte) (int, error) {
 	switch {
+	case s.packet != nil:
+		return 0, syscall.EOPNOTSUPP // of this world: see RecvPackets
 	case s.state == listening:
 		return 0, syscall.ENOTCONN
 	case s.in.len() > 0:
@@ -262,6 +270,8 @@ func (s *socket) recv(p []byte) (int, error) {
 
 func (s *socket) send(p []byte) (int, error) {
 	switch {
+	case s.packet != nil:
+		return 0, syscall.EOPNOTSUPP
 	case s.state == listening:
 		return 0, syscall.ENOTCONN
 	case s.err != 0:
@@ -302,6 +312,10 @@ func (s *socket) closeWrite() error {
 
 // close is what becomes of s when its descriptor is closed.
 func (s *socket) close(reset bool) {
+	if s.packet != nil {
+		s.closePacket()
+		return
+	}
 	s.leave()
 	s.fd = 0
 	before := s.state
@@ -345,7 +359,7 @@ func (s *socket) abort() {
 
 // vanish is the end of s's process, or of the machine.
 func (s *socket) vanish(quietly bool) {
-	if !quietly {
+	if !quietly || s.packet != nil {
 		s.close(false)
 		return
 	}

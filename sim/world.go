@@ -73,8 +73,11 @@ type World struct {
 	noted   map[string]bool              // those of them that happen again and again
 	errs    []error                      // of Errorf
 	scripts []func(*Connection)          // of OnConnect
-	broken  error                        // what ends the run
-	failed  bool
+
+	packetScripts []func(*Datagram) // of OnDatagram
+	flows         map[string]*flow
+	broken        error // what ends the run
+	failed        bool
 
 	over   *atomic.Bool // not nil: set when the run is to be given up, since it takes too long in real time
 	own    own
@@ -109,7 +112,7 @@ func newWorld(cfg Config) *World {
 		cfg.Link.Latency = defaultLatency
 	}
 	w := &World{
-		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, known: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, noted: map[string]bool{},
+		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, known: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, flows: map[string]*flow{}, noted: map[string]bool{},
 		all: map[*routine]struct{}{}, waits: newWaits(), homes: map[*rondo.Engine]*hostWorld{},
 	}
 	if err := cfg.check(); err != nil {

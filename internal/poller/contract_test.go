@@ -88,6 +88,16 @@ var contract = []clause{
 	{"a pipe without readers", fileReadersGone, false},
 	{"what cannot be polled", fileRefused, false},
 
+	// Datagrams: contract_packet_test.go.
+	{"datagrams come whole", packetsWhole, true},
+	{"datagrams are cut off", packetsTruncated, true},
+	{"errors of datagrams are apart", packetErrorsApart, true},
+	{"connected datagrams", packetsConnected, true},
+	{"an error of datagrams while nothing is wanted", packetErrorWhileNothingWanted, false},
+	{"datagrams wait for room", packetsWritable, true},
+	{"many datagrams", packetsMany, true},
+	{"addresses and options of datagrams", packetAddresses, true},
+
 	// Splicing: contract_splice_test.go.
 	{"splicing", splices, true},
 }

@@ -59,6 +59,15 @@
 //
 // Passing. A backend whose Unix sockets carry descriptors and know who their peer is implements [Passer] too; a simulated network does not.
 //
+// Datagrams. OpenPacket makes a descriptor that is read and written with RecvPackets and SendPackets, a batch at a time, and is
+// otherwise as all that is said above: Readable while there is a datagram or an error, Writable while there is room for one. A datagram comes
+// whole or cut off at the size that was asked for, and then says so; one of no bytes is one, and no end. Datagrams may be lost, or come twice or out of order, where the
+// network does that, but no call loses one for the sake of another: RecvPackets returns an error that waits at the socket (ECONNREFUSED, of a connected one)
+// by itself or behind those that have come before it, and SendPackets returns how many it has sent, and the error of one that cannot be only when it is the first. What comes
+// has its sender's address, and the name of a Unix socket if it has one. A connected socket gets what its peer sends, and nothing from others. A Unix socket that
+// is not connected may be Writable though the one that is sent to has no room: whoever is told EAGAIN then must try again after a while. A backend need not
+// have multicast, or an option; it refuses them with an error.
+//
 // Errors. Calls that the kernel refuses for now return [syscall.EAGAIN], unwrapped; Recv
 // returns 0 and nil at the end of the stream. All other errors are the kernel's ([syscall.Errno],
 // wrapped in [os.SyscallError] where several calls were made). Add returns a [LimitError] where a
@@ -131,6 +140,15 @@ type Poller interface {
 	OpenFile(fd int) (sock.File, error)
 	ReadFile(fd int, p []byte) (int, error)
 	WriteFile(fd int, p []byte) (int, error)
+	// OpenPacket opens a datagram socket; see [sock.OpenPacket]. RecvPackets and SendPackets are the hot path, and
+	// PacketAddrs the socket's addresses, the remote one nil if it is not connected.
+	OpenPacket(o sock.PacketOptions) (fd int, err error)
+	RecvPackets(fd int, b *sock.PacketBuffer, size int) ([]sock.Packet, error)
+	SendPackets(fd int, b *sock.PacketBuffer, packets []sock.Packet) (int, error)
+	PacketAddrs(fd int) (local, remote net.Addr)
+	// SetPacketOption changes a setting, and SetGroup joins a multicast group or leaves it.
+	SetPacketOption(fd int, o sock.PacketOption, value int) error
+	SetGroup(fd int, group netip.Addr, iface int, join bool) error
 	// CloseWrite ends the outgoing direction.
 	CloseWrite(fd int) error
 	// Close ends both, delivering what was sent; Reset drops it and tells the peer.

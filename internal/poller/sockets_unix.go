@@ -38,3 +38,23 @@ func (sockets) RecvFiles(fd int, p []byte) (n int, fds []int, lost bool, err err
 func (sockets) SendFiles(fd int, p []byte, fds []int) (int, error) {
 	return sock.SendFiles(fd, p, fds)
 }
+
+func (sockets) OpenPacket(o sock.PacketOptions) (int, error) { return sock.OpenPacket(o) }
+
+func (sockets) RecvPackets(fd int, b *sock.PacketBuffer, size int) ([]sock.Packet, error) {
+	return sock.RecvPackets(fd, b, size)
+}
+
+func (sockets) SendPackets(fd int, b *sock.PacketBuffer, packets []sock.Packet) (int, error) {
+	return sock.SendPackets(fd, b, packets)
+}
+
+func (sockets) PacketAddrs(fd int) (local, remote net.Addr) { return sock.PacketAddrs(fd) }
+
+func (sockets) SetPacketOption(fd int, o sock.PacketOption, value int) error {
+	return sock.SetPacketOption(fd, o, value)
+}
+
+func (sockets) SetGroup(fd int, group netip.Addr, iface int, join bool) error {
+	return sock.SetGroup(fd, group, iface, join)
+}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package sock
+
+// packetHeaders would be what the kernel is given.
+type packetHeaders struct{}
+
+func (*PacketBuffer) laid() {}
