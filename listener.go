@@ -179,8 +179,7 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 	if e.state.Load() != serving {
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: ErrEngineClosed}
 	}
-	ln := &Listener{engine: e, config: cfg, addr: addr, open: quota{limit: int64(cfg.MaxConns)}}
-	ln.template = settings{listener: ln, shared: true}
+	ln := newListener(e, cfg, addr)
 	loops := []*Loop{e.Loop()}
 	if cfg.ReusePort && network != "unix" {
 		loops = e.all
@@ -195,24 +194,35 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 			}
 			return nil, &net.OpError{Op: "listen", Net: network, Addr: ln.addr, Err: err}
 		}
-		if network != "unix" {
-			// Accepted sockets inherit these, which saves two system calls for each.
-			_ = l.poller.SetNoDelay(fd, true)
-			if cfg.KeepAlive >= 0 {
-				_ = l.poller.SetKeepAlive(fd, orDefault(cfg.KeepAlive, time.Minute))
-			}
-		}
-		ln.addr = l.poller.LocalAddr(fd)                            // the first socket chooses the port, the others share it
+		ln.add(l, fd)                                               // the first socket chooses the port, the others share it
 		if path := ln.path(); path != "" && !e.world.TakesTurns() { // a simulation has no files
 			if info, err := os.Lstat(path); err == nil {
 				ln.socket = info
 			}
 		}
-		a := &acceptor{ln: ln, loop: l, fd: fd, paused: true}
-		a.turn.loop, a.turn.retry = l, a.myTurn
-		ln.acceptors = append(ln.acceptors, a)
 	}
 	return ln, nil
+}
+
+func newListener(e *Engine, cfg ListenConfig, addr net.Addr) *Listener {
+	ln := &Listener{engine: e, config: cfg, addr: addr, open: quota{limit: int64(cfg.MaxConns)}}
+	ln.template = settings{listener: ln, shared: true}
+	return ln
+}
+
+// add makes a socket one of the listener's, on that loop.
+func (ln *Listener) add(l *Loop, fd int) {
+	ln.addr = l.poller.LocalAddr(fd)
+	if _, tcp := ln.addr.(*net.TCPAddr); tcp {
+		// Accepted sockets inherit these, which saves two system calls for each.
+		_ = l.poller.SetNoDelay(fd, true)
+		if ln.config.KeepAlive >= 0 {
+			_ = l.poller.SetKeepAlive(fd, orDefault(ln.config.KeepAlive, time.Minute))
+		}
+	}
+	a := &acceptor{ln: ln, loop: l, fd: fd, paused: true}
+	a.turn.loop, a.turn.retry = l, a.myTurn
+	ln.acceptors = append(ln.acceptors, a)
 }
 
 // each has every loop do something with its socket, and waits until they have. An error closes the listener.

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rondo-go/rondo/secure"
 )
 
 // servers are what every test of servers runs through. Each serves until the test ends.
@@ -87,7 +89,7 @@ func TestHalfClosedClient(t *testing.T) {
 // TestTalkativeClient: what a client says costs it nothing of its poem, and does not keep the server for ever.
 func TestTalkativeClient(t *testing.T) {
 	text := strings.Repeat("Go and catch a falling star. ", 2000)
-	server, _, err := SelfSigned(time.Now())
+	server, _, err := secure.SelfSigned(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +207,7 @@ func TestHTTPServer(t *testing.T) {
 }
 
 func TestTLSServer(t *testing.T) {
-	server, roots, err := SelfSigned(time.Now())
+	server, roots, err := secure.SelfSigned(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

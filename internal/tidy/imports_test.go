@@ -48,6 +48,7 @@ var layers = []layer{
 	{"stream", "rondo task frame", false, "if streams need more than the public API, mend the API"},
 
 	{"secure", "rondo", false, "a layer does not know the protocols above it, http1 least of all"},
+	{"endpoint", "rondo task stream secure", false, "it knows where, and not what"},
 	{"inetd", "rondo", false, "a protocol does not know whether it is encrypted"},
 	{"knock", "rondo frame framed", false, "likewise"},
 	{"http1", "rondo", false, "a protocol does not know whether it is encrypted, so not secure either"},
