@@ -68,3 +68,13 @@ func Held(s *Splice) int { return s.held }
 
 // Interleave is the order in which addresses are tried.
 var Interleave = interleave
+
+// OriginOf is what an address is counted as.
+var OriginOf = originOf
+
+// Origins is how many addresses ln counts.
+func Origins(ln *Listener) int {
+	ln.counts.mu.Lock()
+	defer ln.counts.mu.Unlock()
+	return len(ln.counts.origin)
+}

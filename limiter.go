@@ -26,7 +26,7 @@ const (
 	maxBurst = 4 << 30
 
 	// The grain is what a 256th of a second gives. A slow rate has fewer turns, and a fast one more, so that a turn is worth its system call.
-	minGrain, maxGrain      = 512, 16 << 10
+	minGrain, maxGrain       = 512, 16 << 10
 	turnsASecond, fewerTurns = 256, 64
 
 	// The least burst is what so many parts of a second give, 5 milliseconds' worth: a timer may come a millisecond late, and what does not fit into the burst
@@ -88,6 +88,7 @@ func (l *Limiter) take(p *place, want int) int {
 	defer l.mu.Unlock()
 	if l.rate == 0 {
 		l.remove(p)
+		l.arm(p.loop)
 		return want
 	}
 	l.refill(p.loop.Now())

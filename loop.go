@@ -401,6 +401,10 @@ func (l *Loop) Defer(fn func()) {
 // Any goroutine may call it.
 func (l *Loop) Now() time.Time { return l.poller.Epoch().Add(time.Duration(l.poller.Now())) }
 
+// Random is an even number in [0, 1), for what is to be left to chance, like the spread of what would come at once; in a simulation it is drawn from the seed.
+// It is no secret. Any goroutine may call it.
+func (l *Loop) Random() float64 { return l.engine.world.Random() }
+
 // Engine returns the engine that the loop belongs to. Any goroutine may call it.
 func (l *Loop) Engine() *Engine { return l.engine }
 

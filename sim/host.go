@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -284,6 +285,7 @@ type hostWorld struct {
 	closing   bool
 	open      int        // engines that closing waits for
 	used      int        // descriptors
+	chance    *rand.Rand // what the engines' programs leave to it; nil until they do
 	stopped   []*routine // could go on, if the process were not paused or gone
 }
 
@@ -402,6 +404,14 @@ var services = map[string]int{
 	"ntp": 123, "imap": 143, "imap2": 143, "snmp": 161, "irc": 194, "ldap": 389, "https": 443, "submissions": 465, "submission": 587, "ldaps": 636,
 	"imaps": 993, "pop3s": 995, "socks": 1080, "mqtt": 1883, "nfs": 2049, "mysql": 3306, "postgresql": 5432, "amqps": 5671, "amqp": 5672, "redis": 6379,
 	"http-alt": 8080,
+}
+
+// Random implements world.World. Each process has numbers of its own, so that they are the same whatever others draw.
+func (p *hostWorld) Random() float64 {
+	if p.chance == nil {
+		p.chance = p.w.random(fmt.Sprintf("engines of %s, process %d", p.name, p.boots))
+	}
+	return p.chance.Float64()
 }
 
 // LookupPort implements world.World.

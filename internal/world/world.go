@@ -4,6 +4,7 @@ package world
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -39,6 +40,8 @@ type World interface {
 	Notify(sig os.Signal, fn func()) (stop func())
 	// Deadline is told of each deadline that a connection is given: a world that has a time of its own may object to one that is not.
 	Deadline(t time.Time)
+	// Random is an even number in [0, 1).
+	Random() float64
 	// Gone reports whether the world has ended under the engine, as it does for a process that is killed: nothing more happens in it, and
 	// goroutines only give back what they hold.
 	Gone() bool
@@ -112,6 +115,9 @@ func (System) Notify(sig os.Signal, fn func()) (stop func()) {
 
 // Deadline implements World.
 func (System) Deadline(time.Time) {}
+
+// Random implements World.
+func (System) Random() float64 { return rand.Float64() } //nolint:gosec // it spreads what comes at once
 
 // Gone implements World.
 func (System) Gone() bool { return false }
