@@ -2,6 +2,7 @@ package rondo
 
 import (
 	"net"
+	"unsafe"
 
 	"github.com/rondo-go/rondo/internal/poller"
 	"github.com/rondo-go/rondo/internal/world"
@@ -78,3 +79,6 @@ func Origins(ln *Listener) int {
 	defer ln.counts.mu.Unlock()
 	return len(ln.counts.origin)
 }
+
+// Sizes are those of what a connection with a timeout has beside itself.
+func Sizes() (s, t uintptr) { return unsafe.Sizeof(settings{}), unsafe.Sizeof(timeouts{}) }

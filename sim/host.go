@@ -382,10 +382,13 @@ func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	if failure != nil {
 		return nil, failure
 	}
+	known := plainName(host)
+	if addrs, ok := p.w.names[known]; ok {
+		return suited(addrs, network, missing)
+	}
 	if network == "ip6" {
 		return nil, missing
 	}
-	known := plainName(host)
 	if known == localhost || known == "" {
 		return []netip.Addr{loopback}, nil
 	}
