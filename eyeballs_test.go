@@ -87,7 +87,7 @@ func TestHappyEyeballsGivenUp(t *testing.T) {
 			return boom
 		},
 		"the engine": func(_ *rondo.Future[*rondo.Conn], _ context.CancelCauseFunc, h *sim.Host) error {
-			_ = h.Engine().Shutdown(context.Background())
+			_ = h.Engine().Shutdown(context.Background()) //nolint:usetesting // it ends at once
 			return rondo.ErrEngineClosed
 		},
 	} {
