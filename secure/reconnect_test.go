@@ -3,6 +3,7 @@ package secure_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"testing"
 	"time"
 
@@ -53,5 +54,7 @@ func TestReconnector(t *testing.T) {
 	}
 	rig.Await(t, made)
 	r.Stop()
-	rig.Result(t, r.WhenStopped())
+	if reason := rig.Result(t, r.WhenStopped()); !errors.Is(reason, rondo.ErrReconnectorStopped) {
+		t.Errorf("it has stopped for %v", reason)
+	}
 }
