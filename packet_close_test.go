@@ -187,6 +187,28 @@ func TestPacketCloseTimeout(t *testing.T) {
 	}
 }
 
+// Nor does one that libraries have.
+func TestNetPacketConnCloseTimeout(t *testing.T) {
+	g := &packetGate{onSend: func([]sock.Packet) (int, error) { return 0, syscall.EAGAIN }}
+	e := newEngineOver(t, rondo.Config{CloseTimeout: 10 * time.Millisecond}, func(p poller.Poller) poller.Poller {
+		g.Poller = p
+		return g
+	})
+	c := mustListenNet(t, e, "udp", "127.0.0.1:0")
+	_ = c.SetWriteDeadline(time.Now().Add(rig.Patience))
+	for range 100 { // more than the socket takes
+		if _, err := c.WriteTo(make([]byte, 60_000), c.LocalAddr()); err != nil {
+			break
+		}
+		if e.Conns() != 1 {
+			t.Fatal("it is gone")
+		}
+		_ = c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+	}
+	_ = c.Close()
+	rig.Eventually(t, "its end", func() bool { return e.Conns() == 0 })
+}
+
 // An error of the socket itself ends it; news of datagrams does not.
 func TestPacketReadErrors(t *testing.T) {
 	for errno, ends := range map[syscall.Errno]bool{

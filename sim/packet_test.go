@@ -260,6 +260,26 @@ func TestPacketBandwidth(t *testing.T) {
 	})
 }
 
+// What is stalled comes when that is over, and not before.
+func TestPacketStall(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		s := &mail{}
+		server, client := w.Host("server"), w.Host("client")
+		openMail(w, server, "udp", ":7", s)
+		h := dialMail(w, client, &mail{})
+		w.Stall(client, server, 10*time.Second)
+		post(w, h, "late")
+		w.Sleep(8 * time.Second)
+		if len(s.got) != 0 {
+			w.Errorf("it has come after %v", w.Elapsed())
+		}
+		w.Sleep(2 * time.Second)
+		if len(s.got) != 1 {
+			w.Errorf("it has not come after %v", w.Elapsed())
+		}
+	})
+}
+
 func TestPacketGroups(t *testing.T) {
 	sim.Run(t, sim.Config{}, func(w *sim.World) {
 		group := netip.MustParseAddr("239.1.2.3")
