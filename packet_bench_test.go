@@ -76,7 +76,7 @@ func BenchmarkPacketEcho(b *testing.B) {
 // A datagram costs no allocation, also not for who has sent it.
 func TestPacketsDoNotAllocate(t *testing.T) {
 	if rondo.RaceEnabled {
-		t.Skip("the race detector allocates")
+		t.Skip("needs a build without the race detector, which allocates")
 	}
 	for _, network := range []string{"udp", "unixgram"} {
 		echo := packetEchoes(t, network)

@@ -86,7 +86,7 @@ func TestPacketConfigRefused(t *testing.T) {
 // With ReusePort each loop has a socket of the same port, and what one peer sends goes to one of them.
 func TestPacketReusePort(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("where the kernel spreads datagrams")
+		t.Skip("needs Linux, whose kernel spreads datagrams")
 	}
 	e := newTestEngine(t, rondo.Config{Loops: 2})
 	var mu sync.Mutex
@@ -202,7 +202,7 @@ func TestPacketSetProtocol(t *testing.T) {
 func TestPacketMulticast(t *testing.T) {
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
-		t.Skip("no interface lo")
+		t.Skip("this machine has no interface lo")
 	}
 	e := newTestEngine(t, rondo.Config{})
 	group := netip.MustParseAddr("239.255.77.1")
@@ -339,7 +339,7 @@ func TestPacketConnOwned(t *testing.T) {
 func TestPacketNetcat(t *testing.T) {
 	nc, err := exec.LookPath("nc")
 	if err != nil {
-		t.Skip("no nc")
+		t.Skip("nc is not installed")
 	}
 	e := newTestEngine(t, rondo.Config{})
 	pl := mustListenPacket(t, e, "udp", "127.0.0.1:0", newPackets(echoPackets))
