@@ -20,7 +20,7 @@ func closeOnExec(fd int) { syscall.CloseOnExec(fd) }
 // the files.
 func listenStdio(e *rondo.Engine, cfg rondo.ListenConfig, accept func() rondo.Protocol) (Server, error) {
 	syscall.ForkLock.RLock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0) //nolint:forbidigo // they become files at once
 	if err == nil {
 		syscall.CloseOnExec(fds[0])
 		syscall.CloseOnExec(fds[1])
