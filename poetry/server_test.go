@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rondo-go/rondo/secure"
 )
 
 // servers are what every test of servers runs through. Each serves until the test ends.
@@ -87,22 +89,22 @@ func TestHalfClosedClient(t *testing.T) {
 // TestTalkativeClient: what a client says costs it nothing of its poem, and does not keep the server for ever.
 func TestTalkativeClient(t *testing.T) {
 	text := strings.Repeat("Go and catch a falling star. ", 2000)
-	server, _, err := SelfSigned(time.Now())
+	server, _, err := secure.SelfSigned(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secure := range []bool{false, true} {
+	for _, encrypted := range []bool{false, true} {
 		eachServer(t, func(t *testing.T, serve func(*testing.T, Options) Address) {
 			o := atOnce(text)
 			out := newLineWaiter()
 			o.NumBytes, o.Out = len(text), out
-			if secure {
+			if encrypted {
 				o.TLS = server
 			}
 			address := serve(t, o)
 			raw := dial(t, address)
 			conn := raw
-			if secure {
+			if encrypted {
 				conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
 			}
 			defer conn.Close()
@@ -119,7 +121,7 @@ func TestTalkativeClient(t *testing.T) {
 				t.Errorf("got %d bytes, %v", len(poem), err)
 			}
 			next := dial(t, address)
-			if secure {
+			if encrypted {
 				next = tls.Client(next, &tls.Config{InsecureSkipVerify: true})
 			}
 			expect(t, next, text[:10]) // though the first has not left
@@ -205,7 +207,7 @@ func TestHTTPServer(t *testing.T) {
 }
 
 func TestTLSServer(t *testing.T) {
-	server, roots, err := SelfSigned(time.Now())
+	server, roots, err := secure.SelfSigned(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

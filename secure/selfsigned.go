@@ -1,4 +1,4 @@
-package poetry
+package secure
 
 import (
 	"crypto/ecdsa"
