@@ -5,6 +5,8 @@ import (
 	"net"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/proxied"
+	"github.com/rondo-go/rondo/proxyproto"
 	"github.com/rondo-go/rondo/secure"
 )
 
@@ -51,6 +53,9 @@ func (x Endpoint) Dialer(e *rondo.Engine) (*Dialer, error) {
 		return nil, &Error{x.String(), reason}
 	}
 	d := &Dialer{engine: e, endpoint: x, config: rondo.Dialer{Timeout: x.Timeout}}
+	if version := versions[x.Proxy]; x.Proxy != "" {
+		d.config.Wrap = proxied.Send(func(c *rondo.Conn) proxyproto.Header { return proxied.Own(c, int(version)) })
+	}
 	if x.TLS {
 		config, err := x.clientTLS(e.Loop())
 		if err != nil {
@@ -59,6 +64,13 @@ func (x Endpoint) Dialer(e *rondo.Engine) (*Dialer, error) {
 		d.secure = &secure.Config{TLS: config, HandshakeTimeout: x.Timeout}
 	}
 	return d, nil
+}
+
+// Announce has each connection begin with the PROXY header that describe returns for it, on its loop, in place of what proxy= says: for a program that is itself a proxy (see package proxied). It returns another Dialer.
+func (d *Dialer) Announce(describe func(c *rondo.Conn) proxyproto.Header) *Dialer {
+	other := *d
+	other.config.Wrap = proxied.Send(describe)
+	return &other
 }
 
 // Endpoint is where it connects to.

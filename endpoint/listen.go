@@ -10,6 +10,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/activation"
+	"github.com/rondo-go/rondo/proxied"
 	"github.com/rondo-go/rondo/secure"
 )
 
@@ -57,6 +58,9 @@ func (x Endpoint) Bind(e *rondo.Engine) (*Listener, error) {
 		files = f
 		cfg.Wrap = secure.Config{TLS: config}.Server
 	}
+	if x.Proxy != "" {
+		cfg.Wrap = x.proxied(cfg.Wrap)
+	}
 	switch x.Network {
 	case "stdio":
 		ln.stdio = newStdio(e, cfg.Wrap)
@@ -85,6 +89,20 @@ func (x Endpoint) Bind(e *rondo.Engine) (*Listener, error) {
 	}
 	return ln, nil
 }
+
+// proxied has connections begin with a PROXY header, before what wrap adds.
+func (x Endpoint) proxied(wrap func(func() rondo.Protocol) func() rondo.Protocol) func(func() rondo.Protocol) func() rondo.Protocol {
+	cfg := proxied.Config{Trust: x.Trust, TrustUnix: x.TrustUnix, Versions: versions[x.Proxy]}
+	return func(accept func() rondo.Protocol) func() rondo.Protocol {
+		if wrap != nil {
+			accept = wrap(accept)
+		}
+		return cfg.Server(accept)
+	}
+}
+
+// versions are what proxy= can be.
+var versions = map[string]proxied.Versions{"v1": proxied.V1, "v2": proxied.V2, "any": proxied.Any}
 
 // passed are the sockets of the service manager that the endpoint means.
 func (x Endpoint) passed() ([]activation.Socket, error) {
