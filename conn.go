@@ -87,6 +87,8 @@ type rarities struct {
 	rates            *rates        // of an isLimited
 	lost             []func(error) // to be told after the protocol
 	passing          []passage     // descriptors that go with bytes of the output
+	remote           net.Addr      // what SetRemoteAddr was given
+	remoteBy         any           // and who says so
 }
 
 // set returns the connection's own settings, to be changed.
@@ -189,9 +191,12 @@ func (c *Conn) SetProtocol(p Protocol) {
 
 // RemoteAddr is the peer's address, also after the connection has ended: a *net.TCPAddr, or a
 // *net.UnixAddr with the name that the peer has bound, usually none. That of a file has the network "file" and
-// the file's name.
+// the file's name. SetRemoteAddr puts another in its place.
 func (c *Conn) RemoteAddr() net.Addr {
 	c.own("Conn.RemoteAddr", "Handle.Do")
+	if x := c.extra; x != nil && x.rare != nil && x.rare.remote != nil {
+		return x.rare.remote
+	}
 	if c.flags&isFile != 0 {
 		return c.extra.rare.file
 	}

@@ -35,6 +35,9 @@ type Dialer struct {
 	// Resolver looks names up. Nil means net.DefaultResolver, or the names of a simulation.
 	Resolver *net.Resolver
 
+	// Wrap goes round the protocol of the connection, below TLS (package secure) where there is any: package proxied begins a connection so. Nil leaves it as it is.
+	Wrap func(p Protocol) Protocol
+
 	// Loop is the loop that the connection will belong to. Nil means the one with the fewest.
 	Loop *Loop
 }
@@ -74,6 +77,9 @@ func (cfg Dialer) Dial(ctx context.Context, e *Engine, network, address string, 
 		l = e.place()
 	} else {
 		l.load.Add(1)
+	}
+	if cfg.Wrap != nil {
+		p = cfg.Wrap(p)
 	}
 	cfg.Timeout = orDefault(cfg.Timeout, defaultDialTimeout)
 	cfg.FallbackDelay = orDefault(cfg.FallbackDelay, fallbackDelay)

@@ -28,15 +28,22 @@ func (cfg ListenConfig) ListenNet(e *Engine, network, address string) (net.Liste
 	if err != nil {
 		return nil, err
 	}
-	ln.waiting.limit = maxWaiting
+	return ln.ServeNet()
+}
+
+// ServeNet is [Listener.Serve] for code that wants a net.Listener: it makes of a listener that was bound, and is not served yet, what ListenNet returns.
+func (ln *Listener) ServeNet() (net.Listener, error) {
 	nl := &netListener{Listener: ln}
-	nl.arrived.init(e, &nl.mu)
-	ln.OnClose(nl.end)
-	if err := ln.Serve(func() Protocol {
-		n := newNetConn(e)
+	nl.arrived.init(ln.engine, &nl.mu)
+	if err := ln.begin(maxWaiting, func() Protocol {
+		n := newNetConn(ln.engine)
 		n.made = nl.add
 		return n
 	}); err != nil {
+		return nil, err
+	}
+	ln.OnClose(nl.end)
+	if err := ln.each((*acceptor).serve); err != nil {
 		return nil, err
 	}
 	return nl, nil

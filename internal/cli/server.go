@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +56,9 @@ func (s *server) flags(f *pflag.FlagSet) {
 	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end, 0 or more; 0 cuts them off")
 }
 
+// escaped writes a file's name as an endpoint has it.
+var escaped = strings.NewReplacer("%", "%25", "?", "%3F", "&", "%26")
+
 // endpoint is where to listen.
 func (s *server) endpoint() (endpoint.Endpoint, error) {
 	if (s.cert == "") != (s.key == "") {
@@ -66,32 +68,32 @@ func (s *server) endpoint() (endpoint.Endpoint, error) {
 		return endpoint.Endpoint{}, wrong("--cert and --key are for --tls, which is missing.")
 	}
 	text := s.address
-	if kind, _, ok := strings.Cut(text, ":"); !ok || !slices.Contains([]string{"tcp", "tcp4", "tcp6", "tls", "systemd", "stdio"}, kind) && !strings.Contains(text, "?") {
+	if kind, _, ok := strings.Cut(text, ":"); !ok || !slices.Contains([]string{"tcp", "tcp4", "tcp6", "tls", "systemd", "stdio"}, strings.TrimPrefix(kind, "tls+")) && !strings.Contains(text, "?") {
 		network, address, err := listenOn(text)
 		if err != nil {
 			return endpoint.Endpoint{}, err
 		}
 		if network == "unix" {
-			address = strings.NewReplacer("%", "%25", "?", "%3F").Replace(address)
+			address = escaped.Replace(address)
 		}
 		text = network + ":" + address
 	}
 	if s.tls {
-		if strings.HasPrefix(text, "tls:") {
+		if strings.HasPrefix(text, "tls:") || strings.HasPrefix(text, "tls+") {
 			return endpoint.Endpoint{}, wrong("--tls and an address with tls: say the same: give one of them.")
 		}
 		option := "selfsigned"
 		if s.cert != "" {
-			option = url.Values{"cert": {s.cert}, "key": {s.key}}.Encode()
+			option = "cert=" + escaped.Replace(s.cert) + "&key=" + escaped.Replace(s.key)
 		}
 		separator := "?"
 		if strings.Contains(text, "?") {
 			separator = "&"
 		}
-		text = "tls:" + text + separator + option
+		text = "tls+" + text + separator + option
 	}
 	at, err := endpoint.Parse(text)
-	if syntax, ok := errors.AsType[*endpoint.SyntaxError](err); ok {
+	if syntax, ok := errors.AsType[*endpoint.Error](err); ok {
 		return at, wrong("--addr: %q: %s.", s.address, syntax.Reason)
 	}
 	return at, err
@@ -120,7 +122,10 @@ func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Pro
 	if s.tls && s.cert == "" {
 		fmt.Fprintln(p.errs, selfSignedNotice)
 	}
-	ln, err := at.Listen(e, accept)
+	ln, err := at.Bind(e)
+	if err == nil {
+		err = ln.Serve(accept)
+	}
 	if err != nil {
 		return descriptors.Blame(err) // while the engine has those that it has
 	}
@@ -128,7 +133,7 @@ func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Pro
 	if ln.Addr().Network() == "unix" {
 		where = "unix:" + where
 	}
-	if at.Kind == "stdio" { // which is the client's
+	if at.Network == "stdio" { // which is the client's
 		closed := make(chan struct{})
 		ln.OnClose(func() { close(closed) })
 		select {

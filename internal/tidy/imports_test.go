@@ -48,7 +48,10 @@ var layers = []layer{
 	{"stream", "rondo task frame", false, "if streams need more than the public API, mend the API"},
 
 	{"secure", "rondo", false, "a layer does not know the protocols above it, http1 least of all"},
-	{"endpoint", "rondo task stream secure", false, "it knows where, and not what"},
+	{"proxyproto", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
+	{"proxied", "rondo proxyproto", false, "it is below TLS and knows nothing of it"},
+	{"activation", "", false, "what a service manager passes are files, whoever serves them"},
+	{"endpoint", "rondo secure proxied proxyproto activation", false, "it joins what carries a protocol, and knows no protocol"},
 	{"inetd", "rondo", false, "a protocol does not know whether it is encrypted"},
 	{"knock", "rondo frame framed", false, "likewise"},
 	{"http1", "rondo", false, "a protocol does not know whether it is encrypted, so not secure either"},
