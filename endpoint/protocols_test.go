@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/endpoint"
 	"github.com/rondo-go/rondo/frame"
@@ -20,8 +18,6 @@ import (
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var background = context.Background()
 
