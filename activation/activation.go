@@ -46,13 +46,14 @@ var inherited = sync.OnceValues(func() ([]Socket, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i, name := range names { // before anything is done to one of them: what was not passed may be the Go runtime's
+		if err := check(first + i); err != nil {
+			return nil, fmt.Errorf("activation: taking over descriptor %d (%s), one of %d that were passed: %w", first+i, name, len(names), err)
+		}
+	}
 	sockets := make([]Socket, len(names))
 	for i, name := range names {
-		f, err := open(first+i, name)
-		if err != nil {
-			return nil, fmt.Errorf("activation: taking over descriptor %d (%s) of %d that were passed: %w", first+i, name, len(names), err)
-		}
-		sockets[i] = Socket{name, f}
+		sockets[i] = Socket{name, open(first+i, name)}
 	}
 	return sockets, nil
 })
