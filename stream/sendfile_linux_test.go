@@ -16,7 +16,7 @@ import (
 
 // A task's file arrives between what it has written before and after, and it knows how much was sent.
 func TestSendFile(t *testing.T) {
-	data := noise(3 << 20)
+	data := pattern(3 << 20)
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
