@@ -73,6 +73,13 @@ func (d *Dialer) Announce(describe func(c *rondo.Conn) proxyproto.Header) *Diale
 	return &other
 }
 
+// On has its connections belong to that loop. It returns another Dialer.
+func (d *Dialer) On(l *rondo.Loop) *Dialer {
+	other := *d
+	other.config.Loop = l
+	return &other
+}
+
 // Endpoint is where it connects to.
 func (d *Dialer) Endpoint() Endpoint { return d.endpoint }
 
