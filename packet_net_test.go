@@ -228,7 +228,10 @@ func TestNetPacketConnConcurrent(t *testing.T) {
 // A reader that is slow is not given up: what has no room waits in the kernel, or is lost there.
 func TestNetPacketConnBounded(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
-	a := mustListenNet(t, e, "unixgram", t.TempDir()+"/a") // where nothing is lost
+	a, err := (rondo.PacketConfig{WriteLimit: 5000}).ListenNet(e.Engine, "unixgram", t.TempDir()+"/a") // where nothing is lost
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := mustListenNet(t, e, "unixgram", t.TempDir()+"/b")
 	const n, size = 3000, 1000
 	done := make(chan error)
