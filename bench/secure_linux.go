@@ -41,7 +41,7 @@ func serveRondoTLS(ctx context.Context, addr, poller string) error {
 	if err != nil {
 		return err
 	}
-	return serveRondo(ctx, addr, poller, secure.Server(secure.Config{TLS: cfg}, func() rondo.Protocol { return echo{} }))
+	return serveRondo(ctx, addr, poller, secure.Config{TLS: cfg}.Server(func() rondo.Protocol { return echo{} }))
 }
 
 func listenTLS(ctx context.Context, addr string) (net.Listener, error) {

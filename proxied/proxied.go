@@ -5,7 +5,7 @@
 //	cfg := proxied.Config{Trust: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 //	e.Listen("tcp", ":7000", cfg.Server(accept))
 //
-// The header comes before all else, TLS included: cfg.Server(secure.Server(accept)). [Config.Choose] makes the protocol by what the header says.
+// The header comes before all else, TLS included: cfg.Server(tls.Server(accept)) with a secure.Config. [Config.Choose] makes the protocol by what the header says.
 //
 // A proxy is a client with [Send] as its Dialer's Wrap.
 package proxied

@@ -52,7 +52,7 @@ func TestState(t *testing.T) {
 			server.ClientAuth, server.ClientCAs = tls.VerifyClientCertIfGiven, client.RootCAs
 			client.NextProtos = []string{"poem"}
 			client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-			ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, func() rondo.Protocol { return &telling{} }))
+			ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(func() rondo.Protocol { return &telling{} }))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestDisagreement(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := engine(t)
-			ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, func() rondo.Protocol { return &telling{} }))
+			ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(func() rondo.Protocol { return &telling{} }))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +224,7 @@ func authority(t *testing.T, cert tls.Certificate) string {
 func TestOpenSSL(t *testing.T) {
 	openssl := tool(t, "openssl")
 	server, _ := configs(t, tls.VersionTLS13)
-	ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, stream.Handle(echoHandler)))
+	ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(stream.Handle(echoHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func TestCurl(t *testing.T) {
 	curl := tool(t, "curl")
 	for name, version := range versions {
 		server, _ := configs(t, version)
-		ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, func() rondo.Protocol { return answering{} }))
+		ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(func() rondo.Protocol { return answering{} }))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -326,7 +326,7 @@ func TestCurl(t *testing.T) {
 func TestUnix(t *testing.T) {
 	server, client := configs(t, tls.VersionTLS13)
 	path := filepath.Join(t.TempDir(), "s")
-	_, err := engine(t).Listen("unix", path, secure.Server(secure.Config{TLS: server}, stream.Handle(echoHandler)))
+	_, err := engine(t).Listen("unix", path, secure.Config{TLS: server}.Server(stream.Handle(echoHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 // listen starts an echo server with TLS on a host.
 func listen(server *tls.Config) func(h *sim.Host) error {
 	return func(h *sim.Host) error {
-		_, err := h.Engine().Listen("tcp", ":443", secure.Server(secure.Config{TLS: server}, stream.Handle(echoHandler)))
+		_, err := h.Engine().Listen("tcp", ":443", secure.Config{TLS: server}.Server(stream.Handle(echoHandler)))
 		return err
 	}
 }
@@ -116,7 +116,7 @@ func TestHandshakeStallsAtEveryByte(t *testing.T) {
 	for n := 0; n < len(flight); n += step {
 		sim.Run(t, sim.Config{}, func(w *sim.World) {
 			made := 0
-			_, err := w.Host("server").Engine().Listen("tcp", ":443", secure.Server(secure.Config{TLS: server}, func() rondo.Protocol {
+			_, err := w.Host("server").Engine().Listen("tcp", ":443", secure.Config{TLS: server}.Server(func() rondo.Protocol {
 				made++
 				return &netProtocol{}
 			}))
@@ -191,7 +191,7 @@ func TestEndings(t *testing.T) {
 			t.Run(name+"/"+c.name, func(t *testing.T) {
 				server, client := configs(t, version)
 				l := &lost{reason: make(chan error, 1), heard: make(chan struct{})}
-				ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, func() rondo.Protocol { return l }))
+				ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(func() rondo.Protocol { return l }))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -222,7 +222,7 @@ func TestNoTLS(t *testing.T) {
 	for _, hello := range []string{"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\xff\xff\x00", "\x00", "\x16\x03\x01\x00\x05hello"} {
 		server, _ := configs(t, tls.VersionTLS13)
 		e := engine(t)
-		ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server, HandshakeTimeout: 100 * time.Millisecond},
+		ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server, HandshakeTimeout: 100 * time.Millisecond}.Server(
 			func() rondo.Protocol {
 				t.Error("there is a protocol")
 				return nil
@@ -249,7 +249,7 @@ func TestDataThenEnd(t *testing.T) {
 	server, client := configs(t, tls.VersionTLS13)
 	want := bytes.Repeat([]byte("0123456789"), 1_000_000)
 	l := &lost{reason: make(chan error, 1)}
-	ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, func() rondo.Protocol { return l }))
+	ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(func() rondo.Protocol { return l }))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,11 +54,6 @@ func (cfg Config) Choose(choose func(tls.ConnectionState) rondo.Protocol) func()
 	}
 }
 
-// Server is Config.Server.
-func Server(cfg Config, accept func() rondo.Protocol) func() rondo.Protocol {
-	return cfg.Server(accept)
-}
-
 // Dial is [rondo.Engine.Dial] for a secure connection: the future has it when the handshake is over and p has been told ConnectionMade. If the
 // handshake fails the error is a [*HandshakeError].
 func (cfg Config) Dial(ctx context.Context, e *rondo.Engine, network, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn] {

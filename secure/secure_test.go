@@ -50,7 +50,7 @@ func TestServer(t *testing.T) {
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
 			server, client := configs(t, version)
-			ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, stream.Handle(echoHandler)))
+			ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(stream.Handle(echoHandler)))
 			if err != nil {
 				t.Fatal(err)
 			}

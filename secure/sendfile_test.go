@@ -52,7 +52,7 @@ func TestSendFile(t *testing.T) {
 				}
 				return nil
 			})
-			ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, handler))
+			ln, err := engine(t).Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(handler))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestSendFileSlowReader(t *testing.T) {
 	server, client := configs(t, tls.VersionTLS13)
 	conns := make(chan *rondo.Conn, 1)
 	e := engine(t)
-	ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Server(secure.Config{TLS: server}, stream.Handle(func(t *task.Task, s *stream.Stream) error {
+	ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server}.Server(stream.Handle(func(t *task.Task, s *stream.Stream) error {
 		conns <- s.Conn()
 		n, err := s.SendFile(t, f, 0, -1)
 		if n != size || err != nil {
