@@ -51,10 +51,17 @@ does not.`,
   rondo serve echo --addr 0.0.0.0:7000 --loops 4
   rondo serve echo --style task
   rondo serve echo --addr unix:/tmp/echo.sock
+  rondo serve echo --udp
   rondo serve echo --tls`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.udp && cmd.Flags().Changed("style") {
+				return wrong("--udp has no --style: leave one of them out.")
+			}
+			if s.udp {
+				return p.listenPackets(cmd.Context(), &s, inetd.EchoPackets)
+			}
 			accept := inetd.Echo
 			if style == "task" {
 				accept = stream.Handle(echoTask)
@@ -63,6 +70,7 @@ does not.`,
 		},
 	}
 	s.flags(cmd.Flags())
+	s.udpFlag(cmd.Flags())
 	cmd.Flags().Var(choice{word: &style, allowed: []string{"protocol", "task"}}, "style",
 		"how it is written: callbacks, or a task for each connection")
 	return cmd
@@ -73,16 +81,17 @@ type smallServer struct {
 	name, short, long string
 	port              int
 	accept            func() rondo.Protocol
+	packets           func() rondo.PacketProtocol
 }
 
 var small = []smallServer{
-	{"discard", "Throw away whatever comes (RFC 863)", `Throw away whatever comes, from any number of clients at once, until they end.`, 7009, inetd.Discard},
+	{"discard", "Throw away whatever comes (RFC 863)", `Throw away whatever comes, from any number of clients at once, until they end.`, 7009, inetd.Discard, inetd.DiscardPackets},
 	{"chargen", "Send lines of characters without end (RFC 864)", `Send lines of 72 characters without end, as fast as each client reads them, and
-throw away what comes.`, 7019, inetd.Chargen},
+throw away what comes.`, 7019, inetd.Chargen, inetd.ChargenPackets},
 	{"daytime", "Say what day and time it is, in words (RFC 867)", `Say what day and time it is in a line of words, in the zone of this machine, and
-close.`, 7013, inetd.Daytime},
+close.`, 7013, inetd.Daytime, inetd.DaytimePackets},
 	{"time", "Say what time it is, in four bytes (RFC 868)", `Say how many seconds have passed since the beginning of 1900, in four bytes, the
-most significant first, and close. They begin anew on 7 February 2036.`, 7037, inetd.Time},
+most significant first, and close. They begin anew on 7 February 2036.`, 7037, inetd.Time, inetd.TimePackets},
 }
 
 func (p *program) serveSmall(small smallServer) *cobra.Command {
@@ -93,12 +102,19 @@ func (p *program) serveSmall(small smallServer) *cobra.Command {
 		Long:  small.long + "\nCtrl-C, or the signals INT, TERM and HUP, end it. It is for trying things, and not for the internet.",
 		Example: fmt.Sprintf(`  rondo serve %[1]s
   rondo serve %[1]s --addr unix:/tmp/%[1]s.sock
+  rondo serve %[1]s --udp
   rondo serve %[1]s --tls`, small.name),
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
-		RunE:                  func(cmd *cobra.Command, _ []string) error { return p.listen(cmd.Context(), &s, small.accept) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.udp {
+				return p.listenPackets(cmd.Context(), &s, small.packets)
+			}
+			return p.listen(cmd.Context(), &s, small.accept)
+		},
 	}
 	s.flags(cmd.Flags())
+	s.udpFlag(cmd.Flags())
 	return cmd
 }
 

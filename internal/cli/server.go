@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -21,6 +22,7 @@ type server struct {
 	config  rondo.Config
 	drain   time.Duration
 	tls     bool
+	udp     bool
 	cert    string // in place of a self-signed one
 	key     string
 	where   func() error // completes address; may be nil
@@ -54,6 +56,56 @@ func (s *server) flags(f *pflag.FlagSet) {
 	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end, 0 or more; 0 cuts them off")
 }
 
+// udpFlag is the option of those that speak in datagrams too.
+func (s *server) udpFlag(f *pflag.FlagSet) {
+	f.BoolVar(&s.udp, "udp", false, "speak in datagrams: UDP in place of TCP, or those of a Unix socket")
+}
+
+// listenPackets serves datagrams until ctx ends, on a socket for each loop where the system spreads them.
+func (p *program) listenPackets(ctx context.Context, s *server, open func() rondo.PacketProtocol) error {
+	at, err := s.endpoint()
+	switch {
+	case err != nil:
+		return err
+	case at.TLS:
+		return wrong("--udp: datagrams are not encrypted here: leave --tls out.")
+	case at.Network == "systemd" || at.Network == "stdio":
+		return wrong("--addr: %q is nothing for datagrams: give [HOST:]PORT or unix:PATH.", s.address)
+	case strings.Contains(s.address, "?"):
+		return wrong("--addr: the options of %q are not for datagrams: leave them out.", s.address)
+	}
+	network := map[string]string{"tcp": "udp", "tcp4": "udp4", "tcp6": "udp6", "unix": "unixgram"}[at.Network]
+	if err := s.checkPoller(); err != nil {
+		return err
+	}
+	e, err := rondo.New(s.config)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	ln, err := rondo.PacketConfig{ReusePort: network != "unixgram" && len(e.Loops()) > 1}.Listen(e, network, at.Address, open)
+	if err != nil {
+		return descriptors.Blame(err)
+	}
+	where := ln.Addr().String()
+	if network == "unixgram" {
+		where = "unix:" + where
+	}
+	if _, err := fmt.Fprintf(p.out, "Listening for datagrams on %s with %s (%s). Ctrl-C ends it.\n", where, count(len(e.Loops()), "loop"), e.Poller()); err != nil {
+		return fmt.Errorf("saying where it listens: %w", err) // nobody would learn the port
+	}
+	<-ctx.Done()
+	return p.drain(e, s.drain)
+}
+
+// checkPoller refuses a poller that there is not here.
+func (s *server) checkPoller() error {
+	if names := poller.Names(); s.config.Poller != "" && len(names) > 0 && !slices.Contains(names, s.config.Poller) {
+		return wrong("--poller: there is no poller %q on this system: give %s.", s.config.Poller, pollers())
+	}
+	return nil
+}
+
 // endpoint is where to listen.
 func (s *server) endpoint() (endpoint.Endpoint, error) {
 	at, err := place("--addr", s.address)
@@ -83,9 +135,8 @@ func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Pro
 	if err != nil {
 		return err
 	}
-	names := poller.Names()
-	if s.config.Poller != "" && len(names) > 0 && !slices.Contains(names, s.config.Poller) {
-		return wrong("--poller: there is no poller %q on this system: give %s.", s.config.Poller, pollers())
+	if err := s.checkPoller(); err != nil {
+		return err
 	}
 	e, err := rondo.New(s.config)
 	if err != nil {
