@@ -146,7 +146,10 @@ func (c *Conn) failed() {
 	if c.flags&(isEnded|watchesRead|watchesWrite) != 0 {
 		return
 	}
-	if c.flags&isFile != 0 {
+	if c.flags&readWaits != 0 {
+		// Nothing more arrives that a rate could hold back; what is there comes before the error.
+		c.setRate(func(r *rates) { r.read.set(0, 0); r.read.share(nil) })
+	} else if c.flags&isFile != 0 {
 		c.fileFailed()
 	} else if err := c.loop.poller.SocketError(int(c.fd)); err != nil {
 		c.end(c.opError("read", err), true)

@@ -21,7 +21,7 @@ type Dialer struct {
 	Timeout time.Duration
 
 	// FallbackDelay is how long one address of a name is given before the next is tried beside it (RFC 8305, Happy Eyeballs, section 5): the first that connects is taken and
-	// the others are given up. An address that fails makes room for the next at once. Zero means 250 milliseconds. Less than zero has each address tried when the one before
+	// the others are given up. An address that fails makes room for the next at once. (The resolver is asked once for both families: nothing begins before its answer.) Zero means 250 milliseconds. Less than zero has each address tried when the one before
 	// has failed, or has used up its share of Timeout.
 	FallbackDelay time.Duration
 

@@ -2,6 +2,7 @@ package rondo
 
 import (
 	"net"
+	"unsafe"
 
 	"github.com/rondo-go/rondo/internal/poller"
 	"github.com/rondo-go/rondo/internal/world"
@@ -68,3 +69,16 @@ func Held(s *Splice) int { return s.held }
 
 // Interleave is the order in which addresses are tried.
 var Interleave = interleave
+
+// OriginOf is what an address is counted as.
+var OriginOf = originOf
+
+// Origins is how many addresses ln counts.
+func Origins(ln *Listener) int {
+	ln.counts.mu.Lock()
+	defer ln.counts.mu.Unlock()
+	return len(ln.counts.origin)
+}
+
+// Sizes are those of what a connection with a timeout has beside itself.
+func Sizes() (s, t uintptr) { return unsafe.Sizeof(settings{}), unsafe.Sizeof(timeouts{}) }

@@ -88,6 +88,7 @@ func (l *Limiter) take(p *place, want int) int {
 	defer l.mu.Unlock()
 	if l.rate == 0 {
 		l.remove(p)
+		l.arm(p.loop)
 		return want
 	}
 	l.refill(p.loop.Now())

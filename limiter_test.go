@@ -2,6 +2,7 @@ package rondo_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -63,9 +64,9 @@ func exactly(w *sim.World, what string, got, want int) {
 	}
 }
 
-// dialed is a connection from one host to another's port 7000.
-func dialed(w *sim.World, from *sim.Host, to string, p rondo.Protocol) *rondo.Conn {
-	c, err := from.Engine().Dial(context.Background(), "tcp", to+":7000", p).Wait(context.Background())
+// dialed is a connection from a host to port 7000 of the server.
+func dialed(w *sim.World, from *sim.Host, p rondo.Protocol) *rondo.Conn {
+	c, err := from.Engine().Dial(context.Background(), "tcp", "server:7000", p).Wait(context.Background())
 	if err != nil {
 		w.Fatalf("dialing: %v", err)
 	}
@@ -80,8 +81,7 @@ func TestRate(t *testing.T) {
 		{1000, 5000, 5000},
 		{65_536, 1, 327},
 		{100_000, 20_000, 20_000},
-		{3_000_000, 0, 300_000},
-		{20_000_000, 0, 2_000_000},
+		{4_000_000, 0, 400_000},
 	} {
 		for name, limits := range map[string]struct{ reads, writes func(c *rondo.Conn) }{
 			"reading":         {reads: func(c *rondo.Conn) { c.SetReadRate(r.rate, r.burst) }},
@@ -102,7 +102,7 @@ func TestRate(t *testing.T) {
 					if _, err := w.Host("server").Engine().Listen("tcp", ":7000", func() rondo.Protocol { return s }); err != nil {
 						w.Fatalf("listening: %v", err)
 					}
-					dialed(w, w.Host("client"), "server", &source{made: limits.writes})
+					dialed(w, w.Host("client"), &source{made: limits.writes})
 					w.Sleep(10 * time.Second)
 					exactly(w, "ten seconds", s.n, r.want+10*r.rate)
 				})
@@ -137,7 +137,7 @@ func TestRateChanges(t *testing.T) {
 				if _, err := w.Host("server").Engine().Listen("tcp", ":7000", func() rondo.Protocol { return s }); err != nil {
 					w.Fatalf("listening: %v", err)
 				}
-				writer = dialed(w, w.Host("client"), "server", &source{made: func(c *rondo.Conn) { c.SetWriteRate(1, 1) }})
+				writer = dialed(w, w.Host("client"), &source{made: func(c *rondo.Conn) { c.SetWriteRate(1, 1) }})
 				w.Sleep(time.Second)
 				if change.reads == nil {
 					reader.Handle().Do(func(c *rondo.Conn) { c.SetReadRate(0, 0) })
@@ -204,11 +204,11 @@ func TestLimiterIsFair(t *testing.T) {
 				}
 				for range conns {
 					if way == "reading" {
-						dialed(w, w.Host("client"), "server", &source{})
+						dialed(w, w.Host("client"), &source{})
 					} else {
 						s := &sink{}
 						sinks = append(sinks, s)
-						dialed(w, w.Host("client"), "server", s)
+						dialed(w, w.Host("client"), s)
 					}
 				}
 				before, start := 0, w.Elapsed()
@@ -251,7 +251,7 @@ func TestLimiterLeft(t *testing.T) {
 					w.Fatalf("listening: %v", err)
 				}
 				for range 3 {
-					dialed(w, w.Host("client"), "server", &source{})
+					dialed(w, w.Host("client"), &source{})
 				}
 				w.Sleep(3 * time.Second) // all are in line
 				conns[0].Handle().Do(leave)
@@ -281,7 +281,7 @@ func TestWriteRateKeeps(t *testing.T) {
 			kept = c.Buffered()
 			_ = c.Close()
 		}
-		dialed(w, w.Host("client"), "server", pauser{r})
+		dialed(w, w.Host("client"), pauser{r})
 		if kept != 100_000 {
 			w.Errorf("%d bytes were kept", kept)
 		}
@@ -291,7 +291,7 @@ func TestWriteRateKeeps(t *testing.T) {
 			}
 			w.Sleep(time.Second)
 		}
-		if err := <-s.lost; err != io.EOF || s.n != 100_050 {
+		if err := <-s.lost; !errors.Is(err, io.EOF) || s.n != 100_050 {
 			w.Errorf("%d bytes came, and %v", s.n, err)
 		}
 		within(w, w.Elapsed(), 1000*time.Second, 1002*time.Second)
@@ -308,7 +308,7 @@ func TestRateAndIdleTimeout(t *testing.T) {
 		if _, err := w.Host("server").Engine().Listen("tcp", ":7000", func() rondo.Protocol { return s }); err != nil {
 			w.Fatalf("listening: %v", err)
 		}
-		dialed(w, w.Host("client"), "server", &source{})
+		dialed(w, w.Host("client"), &source{})
 		w.Sleep(10 * time.Second)
 		if len(s.lost) > 0 {
 			w.Errorf("it ended with %v", <-s.lost)
@@ -326,10 +326,10 @@ func TestRateAtShutdown(t *testing.T) {
 		}
 		r := newRecorder(t)
 		r.onMade = func(c *rondo.Conn) { _, _ = c.Write(make([]byte, 10_000)) }
-		dialed(w, w.Host("client"), "server", r)
+		dialed(w, w.Host("client"), r)
 		w.Sleep(time.Second)
 		before := w.Elapsed()
-		if err := e.Shutdown(context.Background()); err != nil {
+		if err := e.Shutdown(t.Context()); err != nil {
 			w.Errorf("shutting down: %v", err)
 		}
 		within(w, w.Elapsed()-before, 0, time.Second)

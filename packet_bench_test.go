@@ -1,7 +1,6 @@
 package rondo_test
 
 import (
-	"context"
 	"runtime"
 	"testing"
 
@@ -45,7 +44,7 @@ func packetEchoes(t testing.TB, network string) func(n int) {
 	}
 	p := &volley{done: make(chan struct{}, 1), data: make([]byte, 128)}
 	server := mustListenPacket(t, e, network, at, echoer{})
-	c := rig.Result(t, cfg.Dial(context.Background(), e.Engine, network, server.Addr().String(), p)).Handle()
+	c := rig.Result(t, cfg.Dial(t.Context(), e.Engine, network, server.Addr().String(), p)).Handle()
 	return func(n int) {
 		c.Do(func(c *rondo.PacketConn) {
 			p.left = n
@@ -77,7 +76,7 @@ func BenchmarkPacketEcho(b *testing.B) {
 // A datagram costs no allocation, also not for who has sent it.
 func TestPacketsDoNotAllocate(t *testing.T) {
 	if rondo.RaceEnabled {
-		t.Skip("the race detector allocates")
+		t.Skip("needs a build without the race detector, which allocates")
 	}
 	for _, network := range []string{"udp", "unixgram"} {
 		echo := packetEchoes(t, network)

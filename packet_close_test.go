@@ -1,7 +1,6 @@
 package rondo_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
@@ -40,7 +39,7 @@ func TestPacketPanics(t *testing.T) {
 			case "Closed":
 				_ = pl.Close()
 			case "Drain":
-				_ = e.Shutdown(context.Background())
+				_ = e.Shutdown(t.Context())
 			}
 			if line := e.Log.Await(t, "did not return"); !strings.Contains(line, in) {
 				t.Error(line)
@@ -101,7 +100,7 @@ func TestPacketEnds(t *testing.T) {
 	}{
 		{"Close", func(_ *engine, h rondo.PacketHandle) { _ = h.Close(); _ = h.Close() }, nil},
 		{"Abort", func(_ *engine, h rondo.PacketHandle) { h.Abort() }, rondo.ErrAborted},
-		{"Shutdown", func(e *engine, _ rondo.PacketHandle) { _ = e.Shutdown(context.Background()) }, nil},
+		{"Shutdown", func(e *engine, _ rondo.PacketHandle) { _ = e.Shutdown(t.Context()) }, nil},
 		{"Engine.Close", func(e *engine, _ rondo.PacketHandle) { _ = e.Close() }, rondo.ErrEngineClosed},
 		{"Close and Abort", func(_ *engine, h rondo.PacketHandle) {
 			h.Do(func(c *rondo.PacketConn) {
@@ -152,7 +151,7 @@ func TestPacketDrain(t *testing.T) {
 		}
 	}
 	over := make(chan error)
-	go func() { over <- e.Shutdown(context.Background()) }()
+	go func() { over <- e.Shutdown(t.Context()) }()
 	rig.Eventually(t, "it refuses to listen", func() bool {
 		_, err := e.ListenPacket("unixgram", "/there/is/no/such/folder", p) // which fails without waiting for the loop
 		return errors.Is(err, rondo.ErrEngineClosed)
@@ -167,7 +166,7 @@ func TestPacketDrain(t *testing.T) {
 	if _, err := e.ListenPacket("udp", "127.0.0.1:0", p); !errors.Is(err, rondo.ErrEngineClosed) {
 		t.Errorf("listening after the end: %v", err)
 	}
-	if _, err := e.DialPacket(context.Background(), "udp", "127.0.0.1:9", p).Wait(context.Background()); !errors.Is(err, rondo.ErrEngineClosed) {
+	if _, err := e.DialPacket(t.Context(), "udp", "127.0.0.1:9", p).Wait(t.Context()); !errors.Is(err, rondo.ErrEngineClosed) {
 		t.Errorf("dialing after the end: %v", err)
 	}
 }
@@ -186,6 +185,28 @@ func TestPacketCloseTimeout(t *testing.T) {
 	if err := rig.Await(t, p.closed); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Nor does one that libraries have.
+func TestNetPacketConnCloseTimeout(t *testing.T) {
+	g := &packetGate{onSend: func([]sock.Packet) (int, error) { return 0, syscall.EAGAIN }}
+	e := newEngineOver(t, rondo.Config{CloseTimeout: 10 * time.Millisecond}, func(p poller.Poller) poller.Poller {
+		g.Poller = p
+		return g
+	})
+	c := mustListenNet(t, e, "udp", "127.0.0.1:0")
+	_ = c.SetWriteDeadline(time.Now().Add(rig.Patience))
+	for range 100 { // more than the socket takes
+		if _, err := c.WriteTo(make([]byte, 60_000), c.LocalAddr()); err != nil {
+			break
+		}
+		if e.Conns() != 1 {
+			t.Fatal("it is gone")
+		}
+		_ = c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+	}
+	_ = c.Close()
+	rig.Eventually(t, "its end", func() bool { return e.Conns() == 0 })
 }
 
 // An error of the socket itself ends it; news of datagrams does not.
@@ -240,7 +261,7 @@ func TestPacketDescriptors(t *testing.T) {
 			p := newPackets(quiet)
 			path := filepath.Join(t.TempDir(), "socket")
 			_, err1 := e.ListenPacket("unixgram", path, p)
-			_, err2 := e.DialPacket(context.Background(), "udp", "127.0.0.1:9", p).Wait(context.Background())
+			_, err2 := e.DialPacket(t.Context(), "udp", "127.0.0.1:9", p).Wait(t.Context())
 			_, err3 := e.ListenNetPacket("udp", "127.0.0.1:0")
 			for i, err := range []error{err1, err2, err3} {
 				_, isOp := errors.AsType[*net.OpError](err)
@@ -255,7 +276,7 @@ func TestPacketDescriptors(t *testing.T) {
 			if _, err := os.Lstat(path); err == nil {
 				t.Error("the file is left")
 			}
-			if err := e.Shutdown(context.Background()); err != nil { // which would wait for what was counted
+			if err := e.Shutdown(t.Context()); err != nil { // which would wait for what was counted
 				t.Error(err)
 			}
 		})

@@ -10,7 +10,7 @@ import (
 )
 
 // PacketConn is a datagram socket, as its protocol sees it. Only code that runs on its loop may use it; everybody else has its
-// [PacketHandle].
+// [PacketHandle]. It counts among Engine.Conns, and a Shutdown waits for it.
 type PacketConn struct {
 	loop    *Loop
 	proto   PacketProtocol

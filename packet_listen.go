@@ -103,6 +103,10 @@ func (cfg PacketConfig) Listen(e *Engine, network, address string, open func() P
 	}
 	pl := new(PacketListener)
 	for _, l := range cfg.loops(e, network) {
+		p := open()
+		if p == nil {
+			panic("rondo: a datagram socket needs a protocol")
+		}
 		c, err := cfg.open(l, network, sock.PacketOptions{
 			Local: addr, ReusePort: cfg.ReusePort && network != "unixgram", ReuseAddr: cfg.ReuseAddr, OnlyIPv6: network == "udp6",
 		})
@@ -113,9 +117,7 @@ func (cfg PacketConfig) Listen(e *Engine, network, address string, open func() P
 			return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
 		}
 		addr = c.local.NetAddr() // the first socket chooses the port, the others share it
-		if c.proto = open(); c.proto == nil {
-			panic("rondo: a datagram socket needs a protocol")
-		}
+		c.proto = p
 		pl.sockets = append(pl.sockets, c)
 	}
 	pl.addr, pl.open = pl.sockets[0].local, len(pl.sockets)

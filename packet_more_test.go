@@ -77,7 +77,7 @@ func TestPacketConfigRefused(t *testing.T) {
 		if tt.cfg.Loop != nil {
 			continue
 		}
-		if _, err := tt.cfg.Dial(context.Background(), e.Engine, tt.network, tt.address, newPackets(quiet)).Wait(context.Background()); err == nil && tt.address != ":0" {
+		if _, err := tt.cfg.Dial(t.Context(), e.Engine, tt.network, tt.address, newPackets(quiet)).Wait(t.Context()); err == nil && tt.address != ":0" {
 			t.Errorf("dialing %q went well", tt.want)
 		}
 	}
@@ -86,7 +86,7 @@ func TestPacketConfigRefused(t *testing.T) {
 // With ReusePort each loop has a socket of the same port, and what one peer sends goes to one of them.
 func TestPacketReusePort(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("where the kernel spreads datagrams")
+		t.Skip("needs Linux, whose kernel spreads datagrams")
 	}
 	e := newTestEngine(t, rondo.Config{Loops: 2})
 	var mu sync.Mutex
@@ -202,7 +202,7 @@ func TestPacketSetProtocol(t *testing.T) {
 func TestPacketMulticast(t *testing.T) {
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
-		t.Skip("no interface lo")
+		t.Skip("this machine has no interface lo")
 	}
 	e := newTestEngine(t, rondo.Config{})
 	group := netip.MustParseAddr("239.255.77.1")
@@ -294,11 +294,11 @@ func TestDialPacketNames(t *testing.T) {
 	server := mustListenPacket(t, e, "udp4", "127.0.0.1:0", newPackets(echoPackets))
 	_, port, _ := net.SplitHostPort(server.Addr().String())
 	got := make(chan string, 1)
-	c := rig.Result(t, e.DialPacket(context.Background(), "udp4", "localhost:"+port, newPackets(func(_ *rondo.PacketConn, p rondo.Packet) { got <- string(p.Data) })))
+	c := rig.Result(t, e.DialPacket(t.Context(), "udp4", "localhost:"+port, newPackets(func(_ *rondo.PacketConn, p rondo.Packet) { got <- string(p.Data) })))
 	_ = c.Handle().Write([]byte("x"))
 	rig.Await(t, got)
 	cfg := rondo.PacketConfig{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no resolver") }}}
-	_, err := cfg.Dial(context.Background(), e.Engine, "udp", "nowhere.invalid:1", newPackets(quiet)).Wait(context.Background())
+	_, err := cfg.Dial(t.Context(), e.Engine, "udp", "nowhere.invalid:1", newPackets(quiet)).Wait(t.Context())
 	if _, ok := errors.AsType[*net.OpError](err); !ok || !strings.Contains(err.Error(), "nowhere.invalid") {
 		t.Errorf("%v", err)
 	}
@@ -307,12 +307,12 @@ func TestDialPacketNames(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}}}
-	f := stuck.Dial(context.Background(), e.Engine, "udp", "stuck.invalid:1", newPackets(quiet))
+	f := stuck.Dial(t.Context(), e.Engine, "udp", "stuck.invalid:1", newPackets(quiet))
 	e.Loop().Post(func() { f.Cancel(errors.New("enough")) })
 	if _, err := rig.Outcome(t, f); err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Errorf("%v", err)
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	f = stuck.Dial(ctx, e.Engine, "udp", "stuck.invalid:1", newPackets(quiet))
 	cancel(errors.New("that will do"))
 	if _, err := rig.Outcome(t, f); err == nil || !strings.Contains(err.Error(), "that will do") {
@@ -339,7 +339,7 @@ func TestPacketConnOwned(t *testing.T) {
 func TestPacketNetcat(t *testing.T) {
 	nc, err := exec.LookPath("nc")
 	if err != nil {
-		t.Skip("no nc")
+		t.Skip("nc is not installed")
 	}
 	e := newTestEngine(t, rondo.Config{})
 	pl := mustListenPacket(t, e, "udp", "127.0.0.1:0", newPackets(echoPackets))

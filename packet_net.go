@@ -40,8 +40,9 @@ func NetPacketConn(c *PacketConn) net.PacketConn {
 
 // netPacketConn is a protocol that keeps what it hears for goroutines that read.
 type netPacketConn struct {
-	conn   *PacketConn // fixed once it stands
-	paused bool        // the loop has enough to write; the loop's
+	conn    *PacketConn // fixed once it stands
+	paused  bool        // the loop has enough to write; the loop's
+	closing bool        // Close has bytes to wait for; likewise
 
 	mu      sync.Mutex
 	changed cond
@@ -219,8 +220,13 @@ func (n *netPacketConn) run(l *Loop) {
 		c.ResumeReading()
 	}
 	n.writeOut(c)
-	if n.closed && len(n.out) == 0 {
+	switch {
+	case !n.closed:
+	case len(n.out) == 0:
 		_ = c.Close()
+	case !n.closing: // a network that takes nothing does not keep it for ever
+		n.closing = true
+		l.After(l.engine.config.CloseTimeout, c.Abort)
 	}
 }
 

@@ -135,7 +135,7 @@ func TestNetPacketConn(t *testing.T) {
 func TestNetPacketConnDialed(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	server := mustListenNet(t, e, "udp", "127.0.0.1:0")
-	conn, err := e.DialNetPacket(context.Background(), "udp", server.LocalAddr().String())
+	conn, err := e.DialNetPacket(t.Context(), "udp", server.LocalAddr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestNetPacketConnDialed(t *testing.T) {
 	if _, err := c.Read(buf); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("Read: %v", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := e.DialNetPacket(ctx, "udp", "127.0.0.1:9"); !errors.Is(err, context.Canceled) {
 		t.Errorf("dialing in vain: %v", err)
@@ -270,7 +270,7 @@ func TestNetPacketConnTakesOver(t *testing.T) {
 		t.Errorf("%q from %v, %v", buf[:n], from, err)
 	}
 	// An engine that shuts down leaves it to its user, until the time is up.
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("now"))
 	_ = e.Shutdown(ctx)
 	if _, _, err := c.ReadFrom(buf); !errors.Is(err, rondo.ErrEngineClosed) {

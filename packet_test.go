@@ -1,7 +1,6 @@
 package rondo_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -113,7 +112,7 @@ func TestDialPacket(t *testing.T) {
 	server := mustListenPacket(t, e, "udp", "127.0.0.1:0", newPackets(echoPackets))
 	got := make(chan string, 1)
 	p := newPackets(func(_ *rondo.PacketConn, p rondo.Packet) { got <- string(p.Data) })
-	c := rig.Result(t, e.DialPacket(context.Background(), "udp", server.Addr().String(), p))
+	c := rig.Result(t, e.DialPacket(t.Context(), "udp", server.Addr().String(), p))
 	rig.On(t, c.Loop(), func() {
 		if err := c.Write([]byte("hello")); err != nil {
 			t.Error(err)
@@ -142,7 +141,7 @@ func TestPacketRefused(t *testing.T) {
 	gone.Close()
 	got := make(chan string, 1)
 	p := newPackets(func(_ *rondo.PacketConn, p rondo.Packet) { got <- string(p.Data) })
-	c := rig.Result(t, e.DialPacket(context.Background(), "udp", at, p))
+	c := rig.Result(t, e.DialPacket(t.Context(), "udp", at, p))
 	_ = c.Handle().Write([]byte("anybody?"))
 	if err := rig.Await(t, p.errs); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("the error was %v", err)

@@ -2,7 +2,6 @@ package rondo_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -37,7 +36,7 @@ func (g *packetGate) OpenPacket(o sock.PacketOptions) (int, error) {
 
 func (g *packetGate) SendPackets(fd int, b *sock.PacketBuffer, packets []sock.Packet) (int, error) {
 	if g.onSend != nil {
-		if n, err := g.onSend(packets); err != syscall.EINPROGRESS {
+		if n, err := g.onSend(packets); !errors.Is(err, syscall.EINPROGRESS) {
 			return n, err
 		}
 	}
@@ -177,7 +176,7 @@ func TestPacketsWaitForRoom(t *testing.T) {
 			switch err := c.WriteTo([]byte(s), to); {
 			case err == nil:
 				want = append(want, s)
-			case err != rondo.ErrPacketQueueFull:
+			case !errors.Is(err, rondo.ErrPacketQueueFull):
 				t.Errorf("%v", err)
 			}
 			if c.Buffered() > 100*(200+64) {
@@ -243,7 +242,7 @@ func TestPacketWaitingErrorLosesNothing(t *testing.T) {
 	e := gatedEngine(t, g)
 	peer := udpPeer(t, "udp", "127.0.0.1:0")
 	p := newPackets(quiet)
-	c := rig.Result(t, e.DialPacket(context.Background(), "udp", peer.LocalAddr().String(), p))
+	c := rig.Result(t, e.DialPacket(t.Context(), "udp", peer.LocalAddr().String(), p))
 	c.Handle().Do(func(c *rondo.PacketConn) {
 		for _, s := range numbered(5) {
 			_ = c.Write([]byte(s))
@@ -272,7 +271,7 @@ func TestUnixPacketsWait(t *testing.T) {
 			defer peer.Close()
 			var h rondo.PacketHandle
 			if connected {
-				h = rig.Result(t, e.DialPacket(context.Background(), "unixgram", path, newPackets(quiet))).Handle()
+				h = rig.Result(t, e.DialPacket(t.Context(), "unixgram", path, newPackets(quiet))).Handle()
 			} else {
 				h = mustListenPacket(t, e, "unixgram", "", newPackets(quiet)).Handle()
 			}
@@ -333,7 +332,7 @@ func TestPacketHandle(t *testing.T) {
 	for err = nil; err == nil; taken++ {
 		err = h.WriteTo(bytes.Repeat([]byte("x"), 1000-64), to)
 	}
-	if taken--; err != rondo.ErrPacketQueueFull || taken != 10 {
+	if taken--; !errors.Is(err, rondo.ErrPacketQueueFull) || taken != 10 {
 		t.Errorf("%d were taken, and then %v", taken, err)
 	}
 	close(done)

@@ -247,3 +247,9 @@ func TestPipeChaos(t *testing.T) {
 		t.Errorf("only %d of %d came back", whole, 3*seeds)
 	}
 }
+
+// listening serves timed on a host.
+func listening(h *sim.Host) error {
+	_, err := h.Engine().Listen("tcp", ":7000", func() rondo.Protocol { return &timed{nil, make(chan error, 1)} })
+	return err
+}

@@ -3,226 +3,292 @@ package rondo
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rondo-go/rondo/internal/poller"
 )
 
-// Reconnect says how a connection is kept: made, and made again whenever it is lost or could not be made, after a delay that grows with each failure. Dial and Protocol must be given.
-type Reconnect struct {
-	// Dial makes one attempt, as Engine.Dial and secure.Config.Dial do, with a protocol for its connection. It is called on the loop, and should make
-	// a connection of that loop (Dialer.Loop).
-	Dial func(ctx context.Context, p Protocol) *Future[*Conn]
+// ReconnectConfig says how a connection is kept.
+type ReconnectConfig struct {
+	// Dial makes a connection, with a protocol of its own each time. It is called on the Reconnector's loop, and given a context that ends with the
+	// Reconnector. Any way to dial will do: [Engine.Dial], a Dialer's, that of a secure.Config.
+	//
+	//	Dial: func(ctx context.Context) *rondo.Future[*rondo.Conn] {
+	//		return engine.Dial(ctx, "tcp", "example.com:7000", newClient())
+	//	},
+	Dial func(ctx context.Context) *Future[*Conn]
 
-	// Protocol makes the protocol of one connection. It is called on the loop, before the attempt.
-	Protocol func() Protocol
+	// Backoff is how long it waits before it dials again.
+	Backoff Backoff
 
-	// First is the longest delay after the first failure; each failure in a row doubles it, up to Most. The delay itself is drawn from zero to that ("full jitter"), so that clients that have lost the same server do not
-	// come back together. Zero means 500 milliseconds and one minute.
-	First, Most time.Duration
+	// Permanent says which errors end it: of dialing, and those that ConnectionLost got, nil included, which means that this side has closed the connection.
+	// ErrEngineClosed always does. Nil means no others. It is called on the Reconnector's loop.
+	Permanent func(err error) bool
 
-	// Stable is how long a connection must have lasted for its loss to count as the first failure. Zero means 10 seconds.
-	Stable time.Duration
+	// OnState is told what it does, on the Reconnector's loop. Nil is nobody.
+	OnState func(s ReconnectState)
 
-	// Failures is how many failures in a row are borne: with the next the client gives up. Zero means any number.
-	Failures int
-
-	// GiveUp reports whether there is no point in trying again after that error, of Dial or of ConnectionLost. Nil means that there always is. The end of the engine is the end in any case.
-	GiveUp func(err error) bool
-
-	// Changed is told on the loop of each change. Nil: nobody is.
-	Changed func(ReconnectState)
+	// Loop is the Reconnector's loop; the connections may belong to any. Nil means the one with the fewest connections.
+	Loop *Loop
 }
 
-// ReconnectState is what a client that reconnects is doing.
+// ReconnectState is what a Reconnector does.
 type ReconnectState struct {
-	Conn     *Conn         // the connection that stands; nil if none does
-	Err      error         // why the last attempt failed or the last connection was lost; nil as long as nothing went wrong. A connection that was closed here, or by its peer in good order, is lost with io.EOF
-	Failures int           // in a row
-	Delay    time.Duration // until the next attempt; 0 while one is under way, a connection stands, or all is over
-	Over     bool          // nothing more will be tried
+	Phase    ReconnectPhase
+	Failures int           // attempts in a row that have failed, or connections that were lost soon
+	Delay    time.Duration // how long it waits, if it does
+	Err      error         // why it waits or has stopped; nil also if this side has closed the connection
+	Conn     Handle        // the connection, if there is one
 }
 
-// Reconnector is a client that reconnects. Any goroutine may call Loop, Done and Stop; the rest belongs to the loop.
+// ReconnectPhase is one of the phases that a Reconnector goes through.
+type ReconnectPhase uint8
+
+// The phases: Connecting and Backoff take turns until it is Connected, and after a loss begin anew. Stopped is the last.
+const (
+	PhaseConnecting ReconnectPhase = iota
+	PhaseConnected
+	PhaseBackoff
+	PhaseStopped
+)
+
+func (p ReconnectPhase) String() string {
+	return [...]string{"connecting", "connected", "waiting", "stopped"}[p]
+}
+
+var (
+	// ErrReconnectorStopped is why a Reconnector has stopped that was told to.
+	ErrReconnectorStopped = errors.New("rondo: reconnector stopped")
+
+	// ErrGaveUp is in the error of a Reconnector for which Backoff.Attempts have failed.
+	ErrGaveUp = errors.New("rondo: too many attempts to connect have failed")
+)
+
+// Reconnector keeps a connection: it dials until one stands, and again when it is lost. Any goroutine may use it.
 type Reconnector struct {
-	cfg     Reconnect
-	loop    *Loop
-	token   token           // in the table where a shutdown finds it
-	ctx     context.Context // of attempts
+	cfg  ReconnectConfig
+	loop *Loop
+
+	// What follows belongs to the loop.
+	ctx     context.Context
 	cancel  context.CancelCauseFunc
+	unwatch func() bool
+	token   token
 	state   ReconnectState
-	since   time.Time          // the connection stands
-	attempt *Future[*Conn]     // under way
-	timer   Timer              // until the next
-	waiting []*Promise[*Conn]  // for a connection
-	over    *Promise[struct{}] // how it ended
+	since   time.Time // when the connection was made
+	timer   Timer
+	waiting []*Promise[Handle]
+	ending  []*Promise[error]
+	reason  error // why it is to stop; nil: it is not
+	busy    bool  // a connection stands or is being made
+	over    bool  // it has stopped
 }
 
-// ErrStopped is how a client ends that Reconnector.Stop has ended.
-var ErrStopped = errors.New("rondo: reconnector stopped")
-
-// Start begins to keep a connection, on that loop. It goes on until Stop, until it gives up, or until the engine shuts down. It panics without Dial and Protocol. Any goroutine may call it.
-func (cfg Reconnect) Start(l *Loop) *Reconnector {
-	if cfg.Dial == nil || cfg.Protocol == nil {
-		panic("rondo: Reconnect.Start needs Dial and Protocol")
+// Start begins to dial. It ends with Stop, with the context's cause when ctx ends, when the engine of its loop shuts down, or by what the configuration says. It panics if cfg.Dial
+// is nil. Any goroutine may call it.
+func (cfg ReconnectConfig) Start(ctx context.Context, e *Engine) *Reconnector {
+	if cfg.Dial == nil {
+		panic("rondo: ReconnectConfig needs a Dial")
 	}
-	cfg.First, cfg.Most, cfg.Stable = orDefault(cfg.First, 500*time.Millisecond), orDefault(cfg.Most, time.Minute), orDefault(cfg.Stable, 10*time.Second)
-	r := &Reconnector{cfg: cfg, loop: l, over: NewPromise[struct{}](l)}
-	r.ctx, r.cancel = context.WithCancelCause(context.Background())
-	if !l.Post(func() {
-		r.over.Future().Ignore() // who waits for a connection hears of it too
-		if !l.drained {
-			r.token = l.watchers.put(r)
-		}
-		r.dial()
-	}) {
-		r.over.Reject(ErrEngineClosed)
+	l := cfg.Loop
+	if l == nil {
+		l = e.Loop()
+	}
+	r := &Reconnector{cfg: cfg, loop: l}
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	if !l.Post(func() { r.begin(ctx) }) {
+		r.cancel(ErrEngineClosed)
 	}
 	return r
 }
 
-// Loop is the client's loop.
-func (r *Reconnector) Loop() *Loop { return r.loop }
+// Stop has it dial no more. An attempt is given up, and the connection closed as by Conn.Close. See WhenStopped for when that is done. Stopping again does nothing.
+func (r *Reconnector) Stop() { r.loop.Post(func() { r.stop(ErrReconnectorStopped) }) }
 
-// State is what the client is doing. Only on the loop.
-func (r *Reconnector) State() ReconnectState {
-	r.loop.mustOwn("Reconnector.State", "Loop.Post to get onto the loop")
-	return r.state
-}
-
-// Connected has the connection that stands, or the next that will. It fails with what ended the client: [ErrStopped], ErrEngineClosed, or the error after which it gave up. Only on the loop.
-func (r *Reconnector) Connected() *Future[*Conn] {
-	r.loop.mustOwn("Reconnector.Connected", "Loop.Post to get onto the loop")
-	p := NewPromise[*Conn](r.loop)
-	switch {
-	case r.state.Conn != nil:
-		p.Resolve(r.state.Conn)
-	case r.state.Over:
-		p.Reject(r.state.Err)
-	default:
-		r.waiting = append(r.waiting, p)
+// WhenConnected is the connection that stands, or the next one. The future, which belongs to the Reconnector's loop, fails with the reason when it stops. By the time that somebody looks, the
+// connection may be lost again.
+func (r *Reconnector) WhenConnected() *Future[Handle] {
+	p := NewPromise[Handle](r.loop)
+	p.OnCancel(func(reason error) {
+		r.waiting = slices.DeleteFunc(r.waiting, func(other *Promise[Handle]) bool { return p == other })
+		p.Reject(reason)
+	})
+	if !r.loop.Post(func() {
+		switch {
+		case r.reason != nil:
+			p.Reject(r.reason)
+		case r.state.Phase == PhaseConnected:
+			p.Resolve(r.state.Conn)
+		default:
+			r.waiting = append(r.waiting, p)
+		}
+	}) {
+		p.Reject(ErrEngineClosed)
 	}
 	return p.Future()
 }
 
-// Done fails when the client has ended, with the reason: see Connected. It never succeeds.
-func (r *Reconnector) Done() *Future[struct{}] { return r.over.Future() }
-
-// Stop ends the client: an attempt that is under way is given up, a connection that stands is closed as Conn.Close closes it. Its protocol is told as always.
-func (r *Reconnector) Stop() {
-	r.loop.Post(func() { r.end(ErrStopped) })
+// WhenStopped has the reason once it has stopped and its last connection has ended: [ErrReconnectorStopped], the context's cause, ErrEngineClosed, an error that is permanent, or one of
+// [ErrGaveUp] with the last that dialing gave. The future belongs to the Reconnector's loop.
+func (r *Reconnector) WhenStopped() *Future[error] {
+	p := NewPromise[error](r.loop)
+	if !r.loop.Post(func() {
+		if r.over {
+			p.Resolve(r.reason)
+		} else {
+			r.ending = append(r.ending, p)
+		}
+	}) {
+		p.Resolve(ErrEngineClosed)
+	}
+	return p.Future()
 }
 
-func (r *Reconnector) end(reason error) {
-	if r.state.Over {
+// begin is the first thing that happens on the loop.
+func (r *Reconnector) begin(given context.Context) {
+	if r.loop.drained {
+		r.stop(ErrEngineClosed)
 		return
 	}
-	c, attempt := r.state.Conn, r.attempt
+	r.token = r.loop.watchers.put(r) // where a shutdown finds it
+	r.unwatch = r.loop.engine.world.AfterFunc(given, func() {
+		r.loop.Post(func() { r.stop(context.Cause(given)) })
+	})
+	if r.reason == nil {
+		r.dial()
+	}
+}
+
+// enter goes on to a phase, and tells of it.
+func (r *Reconnector) enter(s ReconnectState) {
+	r.state = s
+	if r.cfg.OnState != nil {
+		r.cfg.OnState(s)
+	}
+}
+
+// dial makes one attempt.
+func (r *Reconnector) dial() {
+	r.busy = true
+	r.enter(ReconnectState{Phase: PhaseConnecting, Failures: r.state.Failures})
+	if r.reason != nil { // OnState has stopped it
+		r.lost(r.reason, 0)
+		return
+	}
+	f := r.cfg.Dial(r.ctx)
+	if !f.Loop().Post(func() { f.OnDone(r.dialed) }) {
+		r.lost(ErrEngineClosed, 0)
+	}
+}
+
+// dialed is an attempt's result. It is called on the connection's loop.
+func (r *Reconnector) dialed(c *Conn, err error) {
+	if err != nil {
+		r.loop.Post(func() { r.lost(err, 0) })
+		return
+	}
+	h := c.Handle()
+	r.loop.Post(func() { r.connected(h) })
+	c.OnLost(func(reason error) {
+		r.loop.Post(func() { r.lost(reason, r.loop.Now().Sub(r.since)) })
+	})
+}
+
+func (r *Reconnector) connected(h Handle) {
+	r.since = r.loop.Now()
+	if r.reason != nil {
+		_ = h.Close()
+		return
+	}
+	waiting := r.waiting
+	r.waiting = nil
+	r.enter(ReconnectState{Phase: PhaseConnected, Failures: r.state.Failures, Conn: h})
+	for _, p := range waiting {
+		p.Resolve(h)
+	}
+}
+
+// lost is told that an attempt has failed, or that a connection has ended which has lasted so long.
+func (r *Reconnector) lost(err error, lasted time.Duration) {
+	r.busy = false
+	connected := r.state.Phase == PhaseConnected
+	failures := r.state.Failures + 1
+	if connected && lasted >= orDefault(r.cfg.Backoff.Reset, resetAfter) {
+		failures = 0
+	}
+	switch {
+	case r.reason != nil:
+		r.finish()
+		return
+	case r.ctx.Err() != nil: // of which the attempt was told first
+		r.stop(context.Cause(r.ctx))
+		return
+	case errors.Is(err, ErrEngineClosed), r.cfg.Permanent != nil && r.cfg.Permanent(err):
+		r.stop(orClosed(err))
+		return
+	case r.cfg.Backoff.Attempts > 0 && failures >= r.cfg.Backoff.Attempts:
+		r.stop(fmt.Errorf("%w: the last of %d: %w", ErrGaveUp, failures, orClosed(err)))
+		return
+	}
+	delay := r.cfg.Backoff.Delay(max(failures-1, 0), r.loop.Rand().Float64())
+	r.timer = r.loop.After(delay, func() {
+		if r.reason == nil {
+			r.dial()
+		}
+	})
+	r.enter(ReconnectState{Phase: PhaseBackoff, Failures: failures, Delay: delay, Err: err})
+}
+
+const resetAfter = 10 * time.Second
+
+// orClosed is the error of a connection that has ended, in words if this side has closed it.
+func orClosed(err error) error {
+	if err == nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// ready implements watcher. It waits for no descriptor.
+func (r *Reconnector) ready(poller.Ready) {}
+
+// shut implements watcher. The connection ends as connections of its engine do.
+func (r *Reconnector) shut() { r.stop(ErrEngineClosed) }
+
+// stop has it end.
+func (r *Reconnector) stop(reason error) {
+	if r.reason != nil {
+		return
+	}
+	r.reason = reason
 	r.timer.Stop()
+	r.cancel(reason)
+	if r.unwatch != nil {
+		r.unwatch()
+	}
 	if r.token != 0 {
 		r.loop.watchers.remove(r.token)
 	}
-	r.change(ReconnectState{Err: reason, Failures: r.state.Failures, Over: true})
-	r.cancel(reason)
-	if attempt != nil {
-		attempt.Cancel(reason)
+	switch {
+	case !r.busy:
+		r.finish()
+	case r.state.Phase == PhaseConnected && !errors.Is(reason, ErrEngineClosed):
+		_ = r.state.Conn.Close()
 	}
-	if c != nil {
-		_ = c.Close()
-	}
-	waiting := r.waiting
-	r.waiting = nil
-	for _, p := range waiting {
+	for _, p := range r.waiting {
 		p.Reject(reason)
 	}
-	r.over.Reject(reason)
-}
-
-func (r *Reconnector) change(s ReconnectState) {
-	r.state = s
-	if r.cfg.Changed != nil {
-		r.cfg.Changed(s)
-	}
-}
-
-// shut implements watcher: the engine shuts down. A connection that stands ends in its own way.
-func (r *Reconnector) shut() {
-	if r.state.Conn == nil {
-		r.end(ErrEngineClosed)
-	}
-}
-
-// ready implements watcher.
-func (r *Reconnector) ready(poller.Ready) {}
-
-// dial makes an attempt.
-func (r *Reconnector) dial() {
-	if r.loop.drained {
-		r.end(ErrEngineClosed)
-	}
-	if r.state.Delay != 0 && !r.state.Over {
-		r.change(ReconnectState{Err: r.state.Err, Failures: r.state.Failures})
-	}
-	if r.state.Over {
-		return
-	}
-	attempt := r.cfg.Dial(r.ctx, r.cfg.Protocol())
-	r.attempt = attempt
-	attempt.OnDone(func(c *Conn, err error) {
-		r.attempt = nil
-		switch {
-		case r.state.Over && c != nil:
-			_ = c.Close()
-		case r.state.Over:
-		case err != nil:
-			r.failed(err)
-		default:
-			r.stands(c)
-		}
-	})
-}
-
-// stands is an attempt that succeeded.
-func (r *Reconnector) stands(c *Conn) {
-	r.since = r.loop.Now()
-	r.change(ReconnectState{Conn: c, Err: r.state.Err, Failures: r.state.Failures})
-	waiting := r.waiting
 	r.waiting = nil
-	for _, p := range waiting {
-		p.Resolve(c)
-	}
-	c.OnLost(func(err error) {
-		if r.state.Over {
-			return
-		}
-		if err == nil {
-			err = io.EOF
-		}
-		r.failed(err)
-	})
 }
 
-// failed is an attempt that failed, or a connection that was lost.
-func (r *Reconnector) failed(err error) {
-	failures := r.state.Failures + 1
-	if c := r.state.Conn; c != nil && r.loop.Now().Sub(r.since) >= r.cfg.Stable {
-		failures = 1
+// finish is the last thing that happens.
+func (r *Reconnector) finish() {
+	r.over = true
+	r.enter(ReconnectState{Phase: PhaseStopped, Failures: r.state.Failures, Err: r.reason})
+	for _, p := range r.ending {
+		p.Resolve(r.reason)
 	}
-	switch {
-	case r.loop.drained || errors.Is(err, ErrEngineClosed):
-		r.end(ErrEngineClosed)
-		return
-	case r.cfg.GiveUp != nil && r.cfg.GiveUp(err), r.cfg.Failures > 0 && failures > r.cfg.Failures:
-		r.state.Failures = failures
-		r.end(err)
-		return
-	}
-	most := min(r.cfg.First, r.cfg.Most)
-	for i := 1; i < failures && most < r.cfg.Most; i++ {
-		most = min(2*most, r.cfg.Most)
-	}
-	delay := max(1, time.Duration(r.loop.Rand().Int64N(int64(most)+1)))
-	r.timer = r.loop.After(delay, r.dial)
-	r.change(ReconnectState{Err: err, Failures: failures, Delay: delay})
+	r.ending = nil
 }

@@ -3,6 +3,9 @@ package rondo_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,186 +15,378 @@ import (
 	"github.com/rondo-go/rondo/sim"
 )
 
-// keeping is how a host's client keeps a connection to a server.
-func keeping(e *rondo.Engine, cfg rondo.Reconnect) rondo.Reconnect {
-	cfg.Dial = func(ctx context.Context, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
-		return rondo.Dialer{Loop: e.Loop(), Timeout: 5 * time.Second}.Dial(ctx, e, "tcp", "server:7000", p)
-	}
-	if cfg.Protocol == nil {
-		cfg.Protocol = func() rondo.Protocol { return &timed{nil, make(chan error, 1)} }
-	}
-	return cfg
+// keeper is a Reconnector to port 7000 of the server, and what it has done.
+type keeper struct {
+	*rondo.Reconnector
+	states []rondo.ReconnectState
+	dials  int
 }
 
-func listening(h *sim.Host) error {
-	_, err := h.Engine().Listen("tcp", ":7000", func() rondo.Protocol { return &timed{nil, make(chan error, 1)} })
+func keep(ctx context.Context, h *sim.Host, cfg rondo.ReconnectConfig) *keeper {
+	k := &keeper{}
+	e := h.Engine()
+	cfg.Dial = func(ctx context.Context) *rondo.Future[*rondo.Conn] {
+		k.dials++
+		return e.Dial(ctx, "tcp", "server:7000", &sink{})
+	}
+	on := cfg.OnState
+	cfg.OnState = func(s rondo.ReconnectState) {
+		k.states = append(k.states, s)
+		if on != nil {
+			on(s)
+		}
+	}
+	k.Reconnector = cfg.Start(ctx, e)
+	return k
+}
+
+func (k *keeper) phases() string {
+	var s []string
+	for _, state := range k.states {
+		s = append(s, state.Phase.String())
+	}
+	return strings.Join(s, " ")
+}
+
+func serveEcho(h *sim.Host) error {
+	_, err := h.Engine().Listen("tcp", ":7000", newEcho)
 	return err
 }
 
-// A server that comes late, dies, and comes again is found each time; the delays grow while it is away, and begin anew afterwards.
-func TestReconnect(t *testing.T) {
-	sim.Search(t, 50, sim.Config{}, func(w *sim.World) {
-		server := w.Host("server")
-		e := w.Host("client").Engine()
-		var states []rondo.ReconnectState
-		r := keeping(e, rondo.Reconnect{First: time.Second, Most: 8 * time.Second, Changed: func(s rondo.ReconnectState) { states = append(states, s) }}).Start(e.Loop())
-		w.Sleep(30 * time.Second)
-		server.Start(listening)
-		w.Sleep(10 * time.Second)
-		last := states[len(states)-1]
-		if last.Conn == nil {
-			w.Fatalf("no connection stands after %d changes", len(states))
-		}
-		bounds := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
-		failures := 0
-		for _, s := range states {
-			if s.Delay == 0 {
-				continue
-			}
-			failures++
-			bound := bounds[min(failures, len(bounds))-1]
-			if s.Failures != failures || s.Delay > bound || !errors.Is(s.Err, syscall.ECONNREFUSED) {
-				w.Errorf("after %d failures: %+v", failures, s)
-			}
-		}
-		if failures < 4 || failures > 60 {
-			w.Errorf("%d attempts failed in 30 seconds", failures)
-		}
-
-		w.Sleep(20 * time.Second) // it has proved itself
-		states = nil
-		server.Kill()
-		server.Restart()
-		w.Sleep(2 * time.Second)
-		if len(states) == 0 || states[0].Failures != 1 || states[0].Err == nil || states[len(states)-1].Conn == nil {
-			w.Errorf("after a restart: %+v", states)
-		}
-
-		states = nil
-		r.Stop()
-		w.Sleep(time.Second)
-		if len(states) != 1 || !states[0].Over || !errors.Is(states[0].Err, rondo.ErrStopped) || e.Conns() != 0 {
-			w.Errorf("after Stop: %+v, %d connections", states, e.Conns())
-		}
-		if _, err := r.Done().Wait(t.Context()); !errors.Is(err, rondo.ErrStopped) {
-			w.Errorf("it has ended with %v", err)
-		}
-	})
-}
-
-// A thousand clients whose server restarts do not come back at once.
-func TestReconnectSpreads(t *testing.T) {
-	sim.Run(t, sim.Config{}, func(w *sim.World) {
-		server := w.Host("server")
-		server.Start(listening)
-		e := w.Host("client").Engine()
-		came := map[time.Duration]int{} // in each tenth of a second
-		up := 0
-		for range 1000 {
-			keeping(e, rondo.Reconnect{First: 10 * time.Second, Changed: func(s rondo.ReconnectState) {
-				if s.Conn != nil {
-					came[w.Elapsed()/(100*time.Millisecond)]++
-					up++
-				}
-			}}).Start(e.Loop())
-		}
-		w.Sleep(time.Minute)
-		if up != 1000 {
-			w.Fatalf("%d are connected", up)
-		}
-		clear(came)
-		server.Kill()
-		server.Restart()
-		w.Sleep(time.Minute)
-		if up != 2000 {
-			w.Errorf("%d came back", up-1000)
-		}
-		for when, n := range came {
-			if n > 40 { // 10 on average
-				w.Errorf("%d came in one tenth of a second, %v", n, when)
-			}
-		}
-	})
-}
-
-// What ends it: too many failures, an error after which there is no point, the engine's end; and Connected says so.
-func TestReconnectEnds(t *testing.T) {
-	for name, c := range map[string]struct {
-		cfg  rondo.Reconnect
-		end  func(w *sim.World, e *rondo.Engine)
-		want error
-		at   int // failures
+func TestBackoffDelay(t *testing.T) {
+	b := rondo.Backoff{Initial: 100 * time.Millisecond, Max: time.Second, Factor: 3}
+	for _, tt := range []struct {
+		b        rondo.Backoff
+		failures int
+		random   float64
+		want     time.Duration
 	}{
-		"failures": {rondo.Reconnect{Failures: 3}, nil, syscall.ECONNREFUSED, 4},
-		"no point": {rondo.Reconnect{GiveUp: func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }}, nil, syscall.ECONNREFUSED, 1},
-		"shutdown": {rondo.Reconnect{First: time.Hour, Most: time.Hour}, func(_ *sim.World, e *rondo.Engine) { _ = e.Shutdown(t.Context()) }, rondo.ErrEngineClosed, 1},
-		"close":    {rondo.Reconnect{First: time.Hour, Most: time.Hour}, func(_ *sim.World, e *rondo.Engine) { _ = e.Close() }, rondo.ErrEngineClosed, 1},
+		{b, 0, 0, 0},
+		{b, 0, 0.5, 50 * time.Millisecond},
+		{b, 1, 0.5, 150 * time.Millisecond},
+		{b, 2, 0.5, 450 * time.Millisecond},
+		{b, 3, 0.5, 500 * time.Millisecond},
+		{b, 1 << 30, 0.5, 500 * time.Millisecond},
+		{rondo.Backoff{}, 0, 0.5, 500 * time.Millisecond},
+		{rondo.Backoff{}, 3, 0.5, 4 * time.Second},
+		{rondo.Backoff{}, 100, 0.5, 30 * time.Second},
+		{rondo.Backoff{Factor: 0.1}, 1 << 30, 0.5, 500 * time.Millisecond},
+		{rondo.Backoff{Initial: -1, Max: -1}, 100, 0.5, 30 * time.Second},
+		{rondo.Backoff{Initial: time.Hour, Max: time.Second}, 0, 0.5, 500 * time.Millisecond},
+	} {
+		if got := tt.b.Delay(tt.failures, tt.random); got != tt.want {
+			t.Errorf("%+v: after %d it is %v, not %v", tt.b, tt.failures, got, tt.want)
+		}
+	}
+}
+
+// It dials until the server is there, and again when that is gone. A connection that has lasted begins the waits anew.
+func TestReconnector(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		server, client := w.Host("server"), w.Host("client")
+		k := keep(t.Context(), client, rondo.ReconnectConfig{Backoff: rondo.Backoff{Initial: time.Second, Max: 8 * time.Second}})
+		w.After(time.Minute, func() { server.Start(serveEcho) })
+		first, err := k.WhenConnected().Wait(t.Context())
+		if err != nil || !first.Alive() {
+			w.Fatalf("connecting: %v", err)
+		}
+		within(w, w.Elapsed(), time.Minute, 69*time.Second)
+		if again, err := k.WhenConnected().Wait(t.Context()); err != nil || again != first {
+			w.Errorf("the connection that stands is %v, %v", again, err)
+		}
+		failed := 0
+		for i, s := range k.states[:len(k.states)-1] {
+			want := rondo.PhaseConnecting
+			if i%2 == 1 {
+				want = rondo.PhaseBackoff
+				failed++
+				longest := min(time.Second<<(failed-1), 8*time.Second)
+				if s.Failures != failed || s.Delay < 0 || s.Delay >= longest || !errors.Is(s.Err, syscall.ECONNREFUSED) {
+					w.Errorf("%+v, though at most %v", s, longest)
+				}
+			}
+			if s.Phase != want {
+				w.Errorf("state %d is %v", i, s.Phase)
+			}
+		}
+		if failed < 8 || k.dials != failed+1 {
+			w.Errorf("%d attempts, %d failed", k.dials, failed)
+		}
+
+		w.Sleep(time.Minute)
+		k.states = nil
+		server.Kill()
+		w.Sleep(time.Millisecond * 100)
+		server.Restart()
+		w.Wait(func() bool { return len(k.states) > 0 && k.states[len(k.states)-1].Phase == rondo.PhaseConnected })
+		if s := k.states[0]; s.Phase != rondo.PhaseBackoff || s.Failures != 0 || s.Delay >= time.Second {
+			w.Errorf("after a connection that has lasted: %+v", s)
+		}
+		if second, err := k.WhenConnected().Wait(t.Context()); err != nil || second == first || first.Alive() {
+			w.Errorf("the second is %v, %v", second, err)
+		}
+		k.Stop()
+		if reason, err := k.WhenStopped().Wait(t.Context()); !errors.Is(reason, rondo.ErrReconnectorStopped) || err != nil {
+			w.Errorf("it has stopped for %v, %v", reason, err)
+		}
+		if n := client.Engine().Conns(); n != 0 {
+			w.Errorf("%d connections are left", n)
+		}
+	})
+}
+
+// A server that accepts and hangs up is not dialed all the time.
+func TestReconnectorShortConnections(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		if _, err := w.Host("server").Engine().Listen("tcp", ":7000", func() rondo.Protocol { return nil }); err != nil {
+			w.Fatalf("listening: %v", err)
+		}
+		k := keep(t.Context(), w.Host("client"), rondo.ReconnectConfig{Backoff: rondo.Backoff{Max: 10 * time.Second}})
+		w.Sleep(10 * time.Minute)
+		if k.dials < 80 || k.dials > 200 {
+			w.Errorf("%d attempts in ten minutes", k.dials)
+		}
+		if last := k.states[len(k.states)-1]; last.Failures < 50 {
+			w.Errorf("%+v", last)
+		}
+	})
+}
+
+// What ends it: each time in the phase in which it is told, and with nothing left behind.
+func TestReconnectorStops(t *testing.T) {
+	boom := errors.New("boom")
+	for name, tt := range map[string]struct {
+		cfg    rondo.ReconnectConfig
+		server bool
+		act    func(w *sim.World, k *keeper, cancel context.CancelCauseFunc, client *sim.Host)
+		reason error
+		phases string
+	}{
+		"stopped while connecting": {
+			act:    func(_ *sim.World, k *keeper, _ context.CancelCauseFunc, _ *sim.Host) { k.Stop(); k.Stop() },
+			reason: rondo.ErrReconnectorStopped, phases: "connecting stopped",
+		},
+		"stopped while waiting": {
+			cfg:    rondo.ReconnectConfig{Backoff: rondo.Backoff{Initial: time.Hour, Max: time.Hour}},
+			act:    func(w *sim.World, k *keeper, _ context.CancelCauseFunc, _ *sim.Host) { w.Sleep(time.Second); k.Stop() },
+			reason: rondo.ErrReconnectorStopped, phases: "connecting waiting stopped",
+		},
+		"stopped while connected": {
+			server: true,
+			act:    func(w *sim.World, k *keeper, _ context.CancelCauseFunc, _ *sim.Host) { w.Sleep(time.Second); k.Stop() },
+			reason: rondo.ErrReconnectorStopped, phases: "connecting connected stopped",
+		},
+		"its context": {
+			server: true,
+			act: func(w *sim.World, _ *keeper, cancel context.CancelCauseFunc, _ *sim.Host) {
+				w.Sleep(time.Second)
+				cancel(boom)
+			},
+			reason: boom, phases: "connecting connected stopped",
+		},
+		"its context while connecting": {
+			act:    func(_ *sim.World, _ *keeper, cancel context.CancelCauseFunc, _ *sim.Host) { cancel(boom) },
+			reason: boom, phases: "connecting stopped",
+		},
+		"a shutdown": {
+			server: true,
+			act: func(w *sim.World, _ *keeper, _ context.CancelCauseFunc, client *sim.Host) {
+				w.Sleep(time.Second)
+				_ = client.Engine().Shutdown(context.Background()) //nolint:usetesting // it ends at once
+			},
+			reason: rondo.ErrEngineClosed, phases: "connecting connected stopped",
+		},
+		"a permanent error": {
+			cfg:    rondo.ReconnectConfig{Permanent: func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }},
+			reason: syscall.ECONNREFUSED, phases: "connecting stopped",
+		},
+		"a permanent end": {
+			cfg: rondo.ReconnectConfig{Permanent: func(err error) bool { return err == nil }}, server: true,
+			act: func(w *sim.World, k *keeper, _ context.CancelCauseFunc, _ *sim.Host) {
+				w.Sleep(time.Second)
+				_ = k.states[len(k.states)-1].Conn.Close()
+			},
+			reason: rondo.ErrClosed, phases: "connecting connected stopped",
+		},
+		"too many attempts": {
+			cfg:    rondo.ReconnectConfig{Backoff: rondo.Backoff{Attempts: 3}},
+			reason: rondo.ErrGaveUp, phases: "connecting waiting connecting waiting connecting stopped",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim.Run(t, sim.Config{}, func(w *sim.World) {
-				e := w.Host("client").Engine()
-				w.Host("server")
-				var last rondo.ReconnectState
-				c.cfg.Changed = func(s rondo.ReconnectState) { last = s }
-				r := keeping(e, c.cfg).Start(e.Loop())
-				var failed error
-				e.Loop().Post(func() {
-					r.Connected().OnDone(func(_ *rondo.Conn, err error) { failed = err })
-				})
-				w.Sleep(10 * time.Second)
-				if c.end != nil {
-					c.end(w, e)
+				server, client := w.Host("server"), w.Host("client")
+				if tt.server {
+					server.Start(serveEcho)
 				}
-				w.Sleep(time.Minute)
-				if !last.Over || !errors.Is(last.Err, c.want) || last.Failures != c.at || !errors.Is(failed, c.want) {
-					w.Errorf("it ended with %+v, Connected with %v", last, failed)
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				k := keep(ctx, client, tt.cfg)
+				next := k.WhenConnected()
+				if tt.act != nil {
+					tt.act(w, k, cancel, client)
+				}
+				if reason, err := k.WhenStopped().Wait(t.Context()); name != "a shutdown" && (!errors.Is(reason, tt.reason) || err != nil) {
+					w.Errorf("it has stopped for %v, %v", reason, err)
+				}
+				if _, err := next.Wait(t.Context()); !tt.server && !errors.Is(err, tt.reason) {
+					w.Errorf("who waits was told %v", err)
+				}
+				if _, err := k.WhenConnected().Wait(t.Context()); !errors.Is(err, tt.reason) {
+					w.Errorf("who asks later was told %v", err)
+				}
+				if k.phases() != tt.phases {
+					w.Errorf("it was %s", k.phases())
+				}
+				dials := k.dials
+				w.Sleep(time.Hour)
+				if k.dials != dials || client.Engine().Conns() != 0 {
+					w.Errorf("it goes on: %d attempts, %d connections", k.dials-dials, client.Engine().Conns())
 				}
 			})
 		})
 	}
 }
 
-// Stopped in the middle of an attempt, or of a delay, it leaves nothing.
-func TestReconnectStopped(t *testing.T) {
-	faults := sim.Chaos()
-	faults.Spare = []string{"client"} // its engine is asked
-	sim.Search(t, 100, sim.Config{Faults: faults}, func(w *sim.World) {
-		server := w.Host("server")
-		server.Start(listening)
-		e := w.Host("client").Engine()
-		r := keeping(e, rondo.Reconnect{}).Start(e.Loop())
-		w.Sleep(time.Duration(w.Rand().Int64N(int64(20 * time.Second))))
-		r.Stop()
-		r.Stop()
-		w.Sleep(2 * time.Minute)
-		if n := e.Conns(); n != 0 {
-			w.Errorf("%d connections are left", n)
+// Who waits for a connection may stop waiting; the others go on.
+func TestReconnectorWaiters(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		k := keep(t.Context(), w.Host("client"), rondo.ReconnectConfig{})
+		ctx, cancel := w.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		one, other := k.WhenConnected(), k.WhenConnected()
+		if _, err := one.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			w.Errorf("waiting: %v", err)
+		}
+		one.Loop().Post(func() { one.Cancel(context.Canceled) })
+		w.Host("server").Start(serveEcho)
+		if h, err := other.Wait(t.Context()); err != nil || !h.Alive() {
+			w.Errorf("waiting: %v", err)
+		}
+		if _, err := one.Wait(t.Context()); !errors.Is(err, context.Canceled) {
+			w.Errorf("who was cancelled got %v", err)
 		}
 	})
 }
 
-// OnLost is called after the protocol, with the same reason, whenever it was asked for.
-func TestOnLost(t *testing.T) {
-	e := newTestEngine(t, rondo.Config{})
-	r := newRecorder(t)
-	c := rig.Result(t, e.Dial(t.Context(), "tcp", e.serve(func() rondo.Protocol { return echo{} }), r))
-	told := make(chan string, 10)
-	rig.On(t, e.Loop(), func() {
-		c.OnLost(func(err error) { told <- "first " + err.Error() })
-		c.OnLost(func(error) { panic("the next is called all the same") })
-		c.OnLost(func(err error) { told <- "third " + err.Error() })
-		c.Abort()
-	})
-	for _, want := range []string{"first " + rondo.ErrAborted.Error(), "third " + rondo.ErrAborted.Error()} {
-		if got := rig.Await(t, told); got != want {
-			t.Errorf("%q was told, not %q", got, want)
+// Whatever becomes of the server, there is never more than one connection, and one soon after the server is back.
+func TestReconnectorOverSeeds(t *testing.T) {
+	for seed := uint64(1); seed <= 40; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			sim.Run(t, sim.Config{Seed: seed}, func(w *sim.World) {
+				server, client := w.Host("server"), w.Host("client")
+				server.Start(serveEcho)
+				k := keep(t.Context(), client, rondo.ReconnectConfig{Backoff: rondo.Backoff{Max: 5 * time.Second}, OnState: func(s rondo.ReconnectState) {
+					if most := 1; client.Engine().Conns() > most {
+						w.Errorf("%d connections, %v", client.Engine().Conns(), s.Phase)
+					}
+				}})
+				for range 20 {
+					w.Sleep(time.Duration(w.Rand().Int64N(int64(20 * time.Second))))
+					if w.Rand().IntN(2) == 0 {
+						server.Kill()
+					} else {
+						server.PowerOff()
+					}
+					w.Sleep(time.Duration(w.Rand().Int64N(int64(20 * time.Second))))
+					server.Restart()
+				}
+				// A machine that was switched off tells nobody: write, so that the loss is found.
+				w.Sleep(10 * time.Second)
+				for range 40 {
+					h, err := k.WhenConnected().Wait(t.Context())
+					if err != nil {
+						w.Fatalf("connecting: %v", err)
+					}
+					_, _ = h.Write([]byte("there?"))
+					w.Sleep(time.Second)
+				}
+				h, err := k.WhenConnected().Wait(t.Context())
+				if err != nil || !h.Alive() {
+					w.Errorf("at last: %v", err)
+				}
+				ups := 0
+				for _, s := range k.states {
+					if s.Phase == rondo.PhaseConnected {
+						ups++
+					}
+				}
+				if ups < 2 {
+					w.Errorf("%d connections in all", ups)
+				}
+			})
+		})
+	}
+}
+
+// A thousand clients that have lost their server at the same moment return one by one.
+func TestReconnectorHerd(t *testing.T) {
+	const hosts, each = 10, 100
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		var came []time.Duration
+		server := w.Host("server")
+		server.Start(func(h *sim.Host) error {
+			_, err := h.Engine().Listen("tcp", ":7000", func() rondo.Protocol {
+				came = append(came, w.Elapsed())
+				return echo{}
+			})
+			return err
+		})
+		for i := range hosts {
+			for range each {
+				keep(t.Context(), w.Host(fmt.Sprint("client", i)), rondo.ReconnectConfig{Backoff: rondo.Backoff{Initial: 10 * time.Second}})
+			}
 		}
-	}
-	rig.On(t, e.Loop(), func() {
-		c.OnLost(func(err error) { told <- "late " + err.Error() })
+		w.Sleep(time.Minute)
+		if len(came) != hosts*each {
+			w.Fatalf("%d have come at first", len(came))
+		}
+		came = nil
+		server.Kill()
+		server.Restart()
+		back := w.Elapsed()
+		w.Sleep(2 * time.Minute)
+		if len(came) != hosts*each {
+			w.Errorf("%d have come back", len(came))
+		}
+		var in [10]int // seconds of the first longest wait
+		for _, at := range came {
+			if i := int((at - back) / time.Second); i < len(in) {
+				in[i]++
+			}
+		}
+		if slices.Max(in[:]) > 150 || slices.Min(in[:]) < 50 {
+			w.Errorf("they came back so many a second: %v", in)
+		}
 	})
-	if got := rig.Await(t, told); got != "late "+rondo.ErrClosed.Error() {
-		t.Errorf("%q was told", got)
+}
+
+// On real sockets, on every poller, and between loops.
+func TestReconnectorOnSockets(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{Loops: 3})
+	made := make(chan *rondo.Conn, 10)
+	ln, err := e.Listen("tcp", "127.0.0.1:0", func() rondo.Protocol {
+		return &sink{made: func(c *rondo.Conn) { made <- c }}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	e.Log.Await(t, "the next is called all the same")
+	r := rondo.ReconnectConfig{
+		Dial: func(ctx context.Context) *rondo.Future[*rondo.Conn] {
+			return e.Dial(ctx, "tcp", ln.Addr().String(), &sink{})
+		},
+		Backoff: rondo.Backoff{Initial: time.Millisecond, Max: time.Millisecond},
+	}.Start(t.Context(), e.Engine)
+	for range 5 {
+		c := rig.Await(t, made)
+		h := rig.Result(t, r.WhenConnected())
+		c.Handle().Abort()
+		rig.Eventually(t, "the loss is noticed", func() bool { return !h.Alive() })
+	}
+	rig.Await(t, made)
+	r.Stop()
+	if reason := rig.Result(t, r.WhenStopped()); !errors.Is(reason, rondo.ErrReconnectorStopped) {
+		t.Errorf("it has stopped for %v", reason)
+	}
+	rig.Eventually(t, "nothing is left", func() bool { return e.Conns() == 0 })
 }

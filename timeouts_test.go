@@ -3,6 +3,7 @@ package rondo_test
 import (
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"testing"
@@ -205,4 +206,113 @@ func TestIdleTimeoutOnSockets(t *testing.T) {
 	if n := e.Conns(); n != 0 {
 		t.Errorf("%d connections are left", n)
 	}
+}
+
+// The time of what is written at once when the timeout is set, in a turn before which no connection had one, counts from then.
+func TestIdleTimeoutSetLate(t *testing.T) {
+	reason := dialog(t, rondo.ListenConfig{}, func(c *rondo.Conn) {
+		c.Loop().After(time.Minute, func() {
+			c.SetIdleTimeout(10 * time.Second)
+			_, _ = c.Write([]byte("late"))
+			c.Loop().After(time.Second, func() { c.SetLifetime(time.Hour) }) // looks at the time
+		})
+	}, func(w *sim.World, c net.Conn) {
+		if got, err := io.ReadAll(c); string(got) != "late" || err != nil {
+			w.Errorf("%q, %v", got, err)
+		}
+		within(w, w.Elapsed(), 70*time.Second, 70*time.Second+20*time.Millisecond)
+	})
+	if !errors.Is(reason, rondo.ErrIdle) {
+		t.Errorf("the reason is %v", reason)
+	}
+}
+
+// A Dialer sets them too, and a time without end is one.
+func TestTimeoutsOfADialer(t *testing.T) {
+	for _, tt := range []struct {
+		cfg   rondo.Dialer
+		want  error
+		after time.Duration
+	}{
+		{rondo.Dialer{IdleTimeout: 3 * time.Second}, rondo.ErrIdle, 3 * time.Second},
+		{rondo.Dialer{Lifetime: 5 * time.Second}, rondo.ErrLifetime, 5 * time.Second},
+		{rondo.Dialer{Lifetime: 5 * time.Second, IdleTimeout: math.MaxInt64}, rondo.ErrLifetime, 5 * time.Second},
+		{rondo.Dialer{Lifetime: math.MaxInt64, IdleTimeout: 5 * time.Second}, rondo.ErrIdle, 5 * time.Second},
+	} {
+		sim.Run(t, sim.Config{}, func(w *sim.World) {
+			w.Host("server").Start(serveEcho)
+			p := &timed{lost: make(chan error, 1)}
+			if _, err := tt.cfg.Dial(t.Context(), w.Host("client").Engine(), "tcp", "server:7000", p).Wait(t.Context()); err != nil {
+				w.Fatalf("dialing: %v", err)
+			}
+			start := w.Elapsed()
+			w.Wait(func() bool { return len(p.lost) > 0 })
+			if err := <-p.lost; !errors.Is(err, tt.want) {
+				w.Errorf("the reason is %v", err)
+			}
+			within(w, w.Elapsed()-start, tt.after-5*time.Millisecond, tt.after+5*time.Millisecond)
+		})
+	}
+}
+
+// once is a layer that counts how often it is to tell the peer that nothing follows.
+type once struct {
+	turning
+	closed int
+}
+
+func (l *once) CloseWrite() error { l.closed++; return l.turning.CloseWrite() }
+
+// A layer says goodbye when the time is over, but not again.
+func TestIdleTimeoutOfALayer(t *testing.T) {
+	for name, before := range map[string]func(c *rondo.Conn){
+		"open":        func(*rondo.Conn) {},
+		"half closed": func(c *rondo.Conn) { _ = c.CloseWrite() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := new(once)
+			reason := dialog(t, rondo.ListenConfig{IdleTimeout: 10 * time.Second}, func(c *rondo.Conn) {
+				l.conn = c
+				c.SetLayer(l)
+				before(c)
+			}, func(w *sim.World, c net.Conn) {
+				if got, err := io.ReadAll(c); string(got) != "\x00" || err != nil {
+					w.Errorf("%q, %v", got, err)
+				}
+			})
+			if !errors.Is(reason, rondo.ErrIdle) || l.closed != 1 {
+				t.Errorf("the reason is %v, and the layer was told %d times", reason, l.closed)
+			}
+		})
+	}
+}
+
+// What many idle connections of a server have: no more of it than this.
+func TestTimeoutsAreSmall(t *testing.T) {
+	settings, timeouts := rondo.Sizes()
+	if settings > 64 || timeouts > 96 {
+		t.Errorf("settings take %d bytes and timeouts %d", settings, timeouts)
+	}
+}
+
+// A busy connection with a timeout allocates nothing for it, however often it is set.
+func TestTimeoutsAllocateNothing(t *testing.T) {
+	if rondo.RaceEnabled {
+		t.Skip("not under the race detector, which allocates itself")
+	}
+	e := newTestEngine(t, rondo.Config{})
+	r := newRecorder(t)
+	e.connect(r)
+	c := rig.Await(t, r.made)
+	rig.On(t, c.Loop(), func() {
+		c.SetIdleTimeout(time.Hour)
+		if n := testing.AllocsPerRun(100, func() {
+			c.SetIdleTimeout(time.Minute)
+			c.SetIdleTimeout(0)
+			c.SetLifetime(time.Hour)
+			c.SetLifetime(0)
+		}); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
 }

@@ -30,9 +30,8 @@ type Host struct {
 	up      *hostWorld // the process; nil: there is none
 	dark    bool       // the machine is off
 	boots   int
-	chance  *rand.Rand // its programs'; nil until they want any
-	off     int64      // when it was last switched off
-	paused  int64      // the process does nothing until then
+	off     int64 // when it was last switched off
+	paused  int64 // the process does nothing until then
 	faults  hostFaults
 
 	// Connections that stand, or are being made, also those of a process that has ended which have something to send yet. See connections.
@@ -288,6 +287,7 @@ type hostWorld struct {
 	closing   bool
 	open      int        // engines that closing waits for
 	used      int        // descriptors
+	chance    *rand.Rand // what the engines' programs leave to it; nil until they do
 	stopped   []*routine // could go on, if the process were not paused or gone
 }
 
@@ -332,14 +332,6 @@ func (p *hostWorld) Go(kind world.Kind, fn func()) {
 	if r.work = kind == world.Work && !r.over; r.work {
 		p.w.working++
 	}
-}
-
-// Random implements world.World.
-func (p *hostWorld) Random() uint64 {
-	if p.chance == nil {
-		p.chance = p.w.random("programs of " + p.name)
-	}
-	return p.chance.Uint64()
 }
 
 // TakesTurns implements world.World.
@@ -392,10 +384,13 @@ func (p *hostWorld) LookupNetIP(ctx context.Context, network, host string) ([]ne
 	if failure != nil {
 		return nil, failure
 	}
+	known := plainName(host)
+	if addrs, ok := p.w.names[known]; ok {
+		return suited(addrs, network, missing)
+	}
 	if network == "ip6" {
 		return nil, missing
 	}
-	known := plainName(host)
 	if known == localhost || known == "" {
 		return []netip.Addr{loopback}, nil
 	}
@@ -414,6 +409,14 @@ var services = map[string]int{
 	"ntp": 123, "imap": 143, "imap2": 143, "snmp": 161, "irc": 194, "ldap": 389, "https": 443, "submissions": 465, "submission": 587, "ldaps": 636,
 	"imaps": 993, "pop3s": 995, "socks": 1080, "mqtt": 1883, "nfs": 2049, "mysql": 3306, "postgresql": 5432, "amqps": 5671, "amqp": 5672, "redis": 6379,
 	"http-alt": 8080,
+}
+
+// Random implements world.World. Each process has numbers of its own, so that they are the same whatever others draw.
+func (p *hostWorld) Random() uint64 {
+	if p.chance == nil {
+		p.chance = p.w.random(fmt.Sprintf("engines of %s, process %d", p.name, p.boots))
+	}
+	return p.chance.Uint64()
 }
 
 // LookupPort implements world.World.

@@ -80,6 +80,9 @@ func (q *simPoller) Connect(remote, local net.Addr) (int, error) {
 }
 
 func (w *World) hostAt(ip netip.Addr) *Host {
+	if h := w.addrs[ip]; h != nil {
+		return h
+	}
 	if !ip.Is4() {
 		return nil
 	}

@@ -159,10 +159,10 @@ func (s *socket) travel(far *Host, to netip.AddrPort, data []byte) {
 		w.protect("a function given to World.OnDatagram", func() { fn(d) })
 	}
 	side := l.side(host)
-	left := w.now
+	left := max(w.now, l.free[side])
 	if bandwidth := l.bandwidth(); bandwidth > 0 {
 		size := len(data) + headerUDP
-		left = max(w.now, l.free[side]) + int64(size)*int64(time.Second)/bandwidth
+		left += int64(size) * int64(time.Second) / bandwidth
 		l.free[side] = left
 		s.packet.sending += size
 		w.at(left, &call{fn: func() {

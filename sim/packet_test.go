@@ -49,9 +49,9 @@ func openMail(w *sim.World, h *sim.Host, network, address string, m *mail) *rond
 	return pl
 }
 
-// dialMail connects from a host.
-func dialMail(w *sim.World, h *sim.Host, network, address string, m *mail) rondo.PacketHandle {
-	c, err := h.Engine().DialPacket(background, network, address, m).Wait(background)
+// dialMail connects a host to port 7 of the server.
+func dialMail(w *sim.World, h *sim.Host, m *mail) rondo.PacketHandle {
+	c, err := h.Engine().DialPacket(background, "udp", "server:7", m).Wait(background)
 	if err != nil {
 		w.Fatalf("%v", err)
 	}
@@ -148,7 +148,7 @@ func TestPacketFaults(t *testing.T) {
 				}
 				s := &mail{}
 				openMail(w, w.Host("server"), "udp", ":7", s)
-				c := dialMail(w, w.Host("client"), "udp", "server:7", &mail{})
+				c := dialMail(w, w.Host("client"), &mail{})
 				for i := range n {
 					_ = c.Write(fmt.Appendf(nil, "%03d", i))
 					w.Sleep(time.Millisecond)
@@ -170,7 +170,7 @@ func TestPacketFaultsAreApart(t *testing.T) {
 	lost := func(f sim.Faults) (names []string) {
 		sim.Run(t, sim.Config{Seed: 7, Faults: f}, func(w *sim.World) {
 			openMail(w, w.Host("server"), "udp", ":7", &mail{})
-			c := dialMail(w, w.Host("client"), "udp", "server:7", &mail{})
+			c := dialMail(w, w.Host("client"), &mail{})
 			for range 100 {
 				post(w, c, "x")
 			}
@@ -193,7 +193,7 @@ func TestPacketPartition(t *testing.T) {
 		s, c := &mail{each: reply}, &mail{}
 		server, client := w.Host("server"), w.Host("client")
 		openMail(w, server, "udp", ":7", s)
-		h := dialMail(w, client, "udp", "server:7", c)
+		h := dialMail(w, client, c)
 		w.Partition(server)
 		post(w, h, "lost")
 		w.Heal()
@@ -220,7 +220,7 @@ func TestPacketsOverflow(t *testing.T) {
 		s := &mail{}
 		server := w.Host("server")
 		openMail(w, server, "udp", ":7", s)
-		h := dialMail(w, w.Host("client"), "udp", "server:7", &mail{})
+		h := dialMail(w, w.Host("client"), &mail{})
 		server.Pause(5 * time.Second)
 		const n = 100
 		for range n {
@@ -244,7 +244,7 @@ func TestPacketBandwidth(t *testing.T) {
 	sim.Run(t, sim.Config{Link: sim.Link{Bandwidth: 1_000_000}}, func(w *sim.World) {
 		s := &mail{}
 		openMail(w, w.Host("server"), "udp", ":7", s)
-		h := dialMail(w, w.Host("client"), "udp", "server:7", &mail{})
+		h := dialMail(w, w.Host("client"), &mail{})
 		since := w.Elapsed()
 		for range 50 {
 			if err := h.Write(make([]byte, 20_000-28)); err != nil {
@@ -256,6 +256,26 @@ func TestPacketBandwidth(t *testing.T) {
 		}
 		if d := w.Elapsed() - since; d < time.Second || d > 1010*time.Millisecond {
 			w.Errorf("a million bytes took %v", d)
+		}
+	})
+}
+
+// What is stalled comes when that is over, and not before.
+func TestPacketStall(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		s := &mail{}
+		server, client := w.Host("server"), w.Host("client")
+		openMail(w, server, "udp", ":7", s)
+		h := dialMail(w, client, &mail{})
+		w.Stall(client, server, 10*time.Second)
+		post(w, h, "late")
+		w.Sleep(8 * time.Second)
+		if len(s.got) != 0 {
+			w.Errorf("it has come after %v", w.Elapsed())
+		}
+		w.Sleep(2 * time.Second)
+		if len(s.got) != 1 {
+			w.Errorf("it has not come after %v", w.Elapsed())
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,7 +61,9 @@ type World struct {
 
 	hosts   []*Host
 	byName  map[string]*Host
-	known   map[string]*Host // by plainName
+	known   map[string]*Host        // by plainName
+	names   map[string][]netip.Addr // by plainName: see SetName
+	addrs   map[netip.Addr]*Host    // see AddAddr
 	links   map[pair]*link
 	parted  [][]*Host // partitions
 	nextIP  uint32
@@ -112,7 +115,7 @@ func newWorld(cfg Config) *World {
 		cfg.Link.Latency = defaultLatency
 	}
 	w := &World{
-		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, known: map[string]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, flows: map[string]*flow{}, noted: map[string]bool{},
+		cfg: cfg, seed: cfg.Seed, now: 1, byName: map[string]*Host{}, known: map[string]*Host{}, names: map[string][]netip.Addr{}, addrs: map[netip.Addr]*Host{}, links: map[pair]*link{}, conns: map[string]int{}, flows: map[string]*flow{}, noted: map[string]bool{},
 		all: map[*routine]struct{}{}, waits: newWaits(), homes: map[*rondo.Engine]*hostWorld{},
 	}
 	if err := cfg.check(); err != nil {

@@ -33,7 +33,11 @@ bytes; a longer one ends the connection. Ctrl-C ends the server.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			said := newJournal(p.out) // loops do not wait for who reads it
+			out := p.out
+			if strings.HasSuffix(s.address, "stdio:") { // which is the client's
+				out = p.errs
+			}
+			said := newJournal(out) // loops do not wait for who reads it
 			defer said.flush(lastWords)
 			return p.listen(cmd.Context(), &s, knock.Server(teller(said), func(peer net.Addr, err error) {
 				if err != nil && !errors.Is(err, io.EOF) {

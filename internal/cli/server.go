@@ -2,17 +2,20 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/endpoint"
 	"github.com/rondo-go/rondo/internal/descriptors"
 	"github.com/rondo-go/rondo/internal/poller"
-	"github.com/rondo-go/rondo/secure"
 )
 
 // server is what the command line of a server on loops says.
@@ -21,6 +24,8 @@ type server struct {
 	config  rondo.Config
 	drain   time.Duration
 	tls     bool
+	cert    string // in place of a self-signed one
+	key     string
 	where   func() error // completes address; may be nil
 }
 
@@ -42,11 +47,54 @@ func (s *server) portFlag(f *pflag.FlagSet, zero int) {
 // flags are the options that all of them have.
 func (s *server) flags(f *pflag.FlagSet) {
 	f.Var(filled{&s.address, "address"}, "addr",
-		"[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; the port is from 1 to 65535, or 0 for a free one")
+		"[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; the port is from 1 to 65535, or 0 for a free one. "+
+			"Or an endpoint with options, like tcp::7000?maxconns=100, systemd:NAME or stdio:")
 	f.Var(whole{&s.config.Loops, 0, maxLoops}, "loops", fmt.Sprintf("event loops, at most %d; 0 means one for each processor", maxLoops))
 	f.Var(filled{&s.config.Poller, "poller"}, "poller", "how to wait for events: "+pollers()+" (default the best that works)")
-	f.BoolVar(&s.tls, "tls", false, "encrypt, with a new self-signed certificate")
+	f.BoolVar(&s.tls, "tls", false, "encrypt, with a new self-signed certificate unless --cert says otherwise")
+	f.Var(filled{&s.cert, "file"}, "cert", "with --tls, the certificate in this `file` (PEM), which is read again when it has changed")
+	f.Var(filled{&s.key, "file"}, "key", "with --cert, its key (PEM)")
 	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end, 0 or more; 0 cuts them off")
+}
+
+// endpoint is where to listen.
+func (s *server) endpoint() (endpoint.Endpoint, error) {
+	if (s.cert == "") != (s.key == "") {
+		return endpoint.Endpoint{}, wrong("--cert and --key go together: give both, or neither.")
+	}
+	if s.cert != "" && !s.tls {
+		return endpoint.Endpoint{}, wrong("--cert and --key are for --tls, which is missing.")
+	}
+	text := s.address
+	if kind, _, ok := strings.Cut(text, ":"); !ok || !slices.Contains([]string{"tcp", "tcp4", "tcp6", "tls", "systemd", "stdio"}, kind) && !strings.Contains(text, "?") {
+		network, address, err := listenOn(text)
+		if err != nil {
+			return endpoint.Endpoint{}, err
+		}
+		if network == "unix" {
+			address = strings.NewReplacer("%", "%25", "?", "%3F").Replace(address)
+		}
+		text = network + ":" + address
+	}
+	if s.tls {
+		if strings.HasPrefix(text, "tls:") {
+			return endpoint.Endpoint{}, wrong("--tls and an address with tls: say the same: give one of them.")
+		}
+		option := "selfsigned"
+		if s.cert != "" {
+			option = url.Values{"cert": {s.cert}, "key": {s.key}}.Encode()
+		}
+		separator := "?"
+		if strings.Contains(text, "?") {
+			separator = "&"
+		}
+		text = "tls:" + text + separator + option
+	}
+	at, err := endpoint.Parse(text)
+	if syntax, ok := errors.AsType[*endpoint.SyntaxError](err); ok {
+		return at, wrong("--addr: %q: %s.", s.address, syntax.Reason)
+	}
+	return at, err
 }
 
 // listen serves until ctx ends, with protocols that accept makes.
@@ -56,7 +104,7 @@ func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Pro
 			return err
 		}
 	}
-	network, address, err := listenOn(s.address)
+	at, err := s.endpoint()
 	if err != nil {
 		return err
 	}
@@ -69,21 +117,25 @@ func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Pro
 		return err
 	}
 	defer e.Close()
-	var lc rondo.ListenConfig
-	if s.tls {
-		cfg, err := p.selfSigned()
-		if err != nil {
-			return err
-		}
-		lc.Wrap = secure.Config{TLS: cfg}.Server
+	if s.tls && s.cert == "" {
+		fmt.Fprintln(p.errs, selfSignedNotice)
 	}
-	ln, err := lc.Listen(e, network, address, accept)
+	ln, err := at.Listen(e, accept)
 	if err != nil {
 		return descriptors.Blame(err) // while the engine has those that it has
 	}
 	where := ln.Addr().String()
-	if network == "unix" {
+	if ln.Addr().Network() == "unix" {
 		where = "unix:" + where
+	}
+	if at.Kind == "stdio" { // which is the client's
+		closed := make(chan struct{})
+		ln.OnClose(func() { close(closed) })
+		select {
+		case <-ctx.Done():
+		case <-closed:
+		}
+		return nil
 	}
 	if _, err := fmt.Fprintf(p.out, "Listening on %s with %s (%s). Ctrl-C ends it.\n", where, count(len(e.Loops()), "loop"), e.Poller()); err != nil {
 		return fmt.Errorf("saying where it listens: %w", err) // nobody would learn the port

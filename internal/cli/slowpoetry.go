@@ -18,7 +18,7 @@ func (p *program) slowPoetry() *cobra.Command {
 	o := poetry.DefaultOptions(poetry.Source{})
 	o.Out = p.out
 	mode := string(poetry.ModeBlocking)
-	encrypted := false
+	encrypt := false
 	cmd := &cobra.Command{
 		Use:   "slowpoetry [options] FILE",
 		Short: "Serve a poem slowly, a few bytes at a time",
@@ -40,7 +40,7 @@ Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be
 		Args:                  onePoem,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Source = poetry.NamedSource(args[0])
-			if encrypted {
+			if encrypt {
 				var err error
 				if o.TLS, err = p.selfSigned(); err != nil {
 					return err
@@ -64,16 +64,18 @@ Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be
 	f.Var(afterBytes{&o.ResetAfter}, "reset-after", "after so many bytes, 0 or more, reset the connection (default never)")
 	f.Var(whole{&o.Connections, 0, math.MaxInt}, "connections", "the most clients at a time, 1 or more; 0 means no limit")
 	f.BoolVar(&o.HTTP, "http", false, "speak HTTP/1.1: the poem is the body of each answer, in chunks as slow")
-	f.BoolVar(&encrypted, "tls", false, "encrypt, with a new self-signed certificate")
+	f.BoolVar(&encrypt, "tls", false, "encrypt, with a new self-signed certificate")
 	return cmd
 }
+
+const selfSignedNotice = "The certificate is self-signed, made for this run: clients must be told not to check it " +
+	"(curl --insecure, or openssl s_client -quiet)."
 
 // selfSigned is the configuration of a server for this run, and says so.
 func (p *program) selfSigned() (*tls.Config, error) {
 	cfg, _, err := secure.SelfSigned(p.clock.now())
 	if err == nil {
-		fmt.Fprintln(p.errs, "The certificate is self-signed, made for this run: clients must be told not to check it "+
-			"(curl --insecure, or openssl s_client -quiet).")
+		fmt.Fprintln(p.errs, selfSignedNotice)
 	}
 	return cfg, err
 }

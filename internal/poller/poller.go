@@ -68,8 +68,6 @@
 // is not connected may be Writable though the one that is sent to has no room: whoever is told EAGAIN then must try again after a while. A backend need not
 // have multicast, or an option; it refuses them with an error.
 //
-// Adopting. A backend of the operating system's sockets can take over a listening one that another program has opened: it implements [Adopter].
-//
 // Errors. Calls that the kernel refuses for now return [syscall.EAGAIN], unwrapped; Recv
 // returns 0 and nil at the end of the stream. All other errors are the kernel's ([syscall.Errno],
 // wrapped in [os.SyscallError] where several calls were made). Add returns a [LimitError] where a
@@ -195,12 +193,6 @@ type Splicer interface {
 	// knows which. It may also say EAGAIN, or 0, where Recv has news: of urgent data, or of the end of the stream. So
 	// what a Readable socket does not give to Splice is asked of Recv.
 	Splice(from, to, n int) (int, error)
-}
-
-// Adopter is implemented by pollers whose listening sockets are the operating system's.
-type Adopter interface {
-	// ShareListener makes a descriptor of what fd names, which stays open; see [sock.ShareListener]. It is to Accept what Listen returns.
-	ShareListener(fd int) (int, error)
 }
 
 // Passer is implemented by pollers whose Unix sockets are the operating system's.

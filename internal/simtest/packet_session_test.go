@@ -202,7 +202,7 @@ func TestPacketSessionsDrain(t *testing.T) {
 		r.send("a", "a")
 		r.send("b", "b")
 		since := w.Elapsed()
-		if err := w.Host("server").Engine().Shutdown(context.Background()); err != nil {
+		if err := w.Host("server").Engine().Shutdown(t.Context()); err != nil {
 			w.Errorf("%v", err)
 		}
 		if d := w.Elapsed() - since; d < 3*time.Second || d > 4*time.Second {

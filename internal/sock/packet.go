@@ -50,23 +50,20 @@ const (
 	// apart keeps the first bytes of the datagrams, which are looked at most, from falling into the same few sets of
 	// the processor's cache, as they would at distances of 64 KiB.
 	apart = 17 * 64
-
-	// keptNames is how many names of Unix sockets are remembered, so that a name that comes again is no allocation.
-	keptNames = 1024
 )
 
 // PacketBuffer is what one loop receives its datagrams into, many at once, and what it needs to send many at once. The zero
 // PacketBuffer is empty and takes its memory, some 2 MiB of which only what is used becomes real, when it is first received into.
 type PacketBuffer struct {
+	packetHeaders // what the kernel is given
+
 	packets [MaxBatch]Packet
 	memory  []byte
 	size    int // of the room for a datagram
 	stride  int // from one to the next
 	fit     int // how many there is room for
 	ask     int // how many are asked for next: fewer after large ones
-	names   map[string]string
 	zones   zones
-	headers packetHeaders
 }
 
 // Lay makes room for datagrams of size bytes and returns for how many: as many as one call may receive now.
@@ -78,7 +75,7 @@ func (b *PacketBuffer) Lay(size int) int {
 		if need := b.fit * b.stride; need > len(b.memory) {
 			b.memory = make([]byte, need)
 		}
-		b.laid()
+		b.lay(b)
 	}
 	return b.ask
 }
@@ -105,19 +102,6 @@ func (b *PacketBuffer) Received(n int) []Packet {
 		b.ask = min(2*b.ask, b.fit)
 	}
 	return b.packets[:n]
-}
-
-// name is the string of p, without an allocation if it has come before.
-func (b *PacketBuffer) name(p []byte) string {
-	if s, ok := b.names[string(p)]; ok {
-		return s
-	}
-	if b.names == nil || len(b.names) >= keptNames {
-		b.names = make(map[string]string)
-	}
-	s := string(p)
-	b.names[s] = s
-	return s
 }
 
 // zones remembers the names of network interfaces, which the kernel knows by number: asking for one takes some system calls. It forgets them from

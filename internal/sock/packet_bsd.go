@@ -10,7 +10,7 @@ import (
 
 type packetHeaders struct{}
 
-func (b *PacketBuffer) laid() {}
+func (*packetHeaders) lay(*PacketBuffer) {}
 
 // RecvPackets receives the datagrams that are there, as many as the buffer has room for, each of at most size bytes. They are the
 // buffer's, valid until the next call. It returns EAGAIN when there is none. With another error, which has waited at the

@@ -2,7 +2,14 @@
 
 package sock
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// errInterface is returned where a network interface cannot be chosen by its number.
+var errInterface = errors.New("this system does not choose the interface of an IPv4 group by its number")
 
 func setMulticastInterface4(_, iface int) error {
 	if iface != 0 {

@@ -19,6 +19,7 @@ type mmsghdr struct {
 // packetHeaders is what recvmmsg and sendmmsg are given. It is filled in once for receiving, but for what the kernel overwrites.
 type packetHeaders struct {
 	in, out batch
+	names   map[string]string
 	whole   int32 // datagrams from this size on are sent one by one; 0: not known yet
 }
 
@@ -31,12 +32,27 @@ type batch struct {
 	runs     [MaxBatch]uint8 // how many datagrams each header of what is sent stands for
 }
 
-// laid points the headers to the rooms.
-func (b *PacketBuffer) laid() {
-	in := &b.headers.in
+// keptNames is how many names of Unix sockets are remembered, so that a name that comes again is no allocation.
+const keptNames = 1024
+
+// name is the string of p, without an allocation if it has come before.
+func (b *PacketBuffer) name(p []byte) string {
+	if s, ok := b.names[string(p)]; ok {
+		return s
+	}
+	if b.names == nil || len(b.names) >= keptNames {
+		b.names = make(map[string]string)
+	}
+	s := string(p)
+	b.names[s] = s
+	return s
+}
+
+// lay points the headers to the rooms.
+func (h *packetHeaders) lay(b *PacketBuffer) {
+	in := &h.in
 	for i := range b.fit {
-		h, v := &in.headers[i], &in.vectors[i]
-		room := b.Room(i)
+		h, v, room := &in.headers[i], &in.vectors[i], b.Room(i)
 		v.Base = unsafe.SliceData(room)
 		v.SetLen(len(room))
 		h.Iov = v
@@ -51,7 +67,7 @@ func (b *PacketBuffer) laid() {
 // alone, and none of the datagrams is lost for it.
 func RecvPackets(fd int, b *PacketBuffer, size int) ([]Packet, error) {
 	ask := b.Lay(size)
-	in := &b.headers.in
+	in := &b.in
 	for {
 		n, _, e := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd),
 			uintptr(unsafe.Pointer(&in.headers[0])), uintptr(ask), 0, 0, 0)
@@ -113,7 +129,7 @@ func (b *PacketBuffer) decode(p *Packet, sa *unix.RawSockaddrAny, size uint32) {
 // waited at a connected socket. One without an address goes to where the socket is connected. An IPv4 address goes to an IPv6 socket in
 // its IPv6 form (::ffff:a.b.c.d).
 func SendPackets(fd int, b *PacketBuffer, packets []Packet) (int, error) {
-	out := &b.headers.out
+	out := &b.out
 	for {
 		n, err := b.fill(packets)
 		if err != nil {
@@ -140,7 +156,7 @@ func SendPackets(fd int, b *PacketBuffer, packets []Packet) (int, error) {
 // size and the same destination go through the kernel as one piece, which it cuts at the end (UDP_SEGMENT, see udp(7)): what
 // a datagram costs is for the most part its way there.
 func (b *PacketBuffer) fill(packets []Packet) (headers int, err error) {
-	out := &b.headers.out
+	out := &b.out
 	total := 0
 	for i := 0; i < len(packets) && i < MaxBatch; headers++ {
 		p, h := &packets[i], &out.headers[headers]
@@ -173,7 +189,7 @@ func (b *PacketBuffer) fill(packets []Packet) (headers int, err error) {
 			c := (*unix.Cmsghdr)(unsafe.Pointer(&out.controls[headers]))
 			c.Level, c.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
 			c.SetLen(unix.CmsgLen(2))
-			*(*uint16)(unsafe.Pointer(uintptr(unsafe.Pointer(c)) + uintptr(unix.CmsgLen(0)))) = uint16(len(p.Data))
+			*(*uint16)(unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))) = uint16(len(p.Data))
 			h.Control = (*byte)(unsafe.Pointer(c))
 			h.SetControllen(unix.CmsgSpace(2))
 		}
@@ -212,8 +228,8 @@ const (
 
 // largest is the size up to which datagrams go as one piece.
 func (b *PacketBuffer) largest() int {
-	if b.headers.whole > 0 {
-		return int(b.headers.whole) - 1
+	if b.whole > 0 {
+		return int(b.whole) - 1
 	}
 	return maxSegment
 }
@@ -229,7 +245,7 @@ func (b *PacketBuffer) unsegment(e syscall.Errno, size int) bool {
 	default:
 		return false
 	}
-	b.headers.whole = int32(size)
+	b.whole = int32(size)
 	return true
 }
 

@@ -32,7 +32,7 @@ func TestSegments(t *testing.T) {
 	for _, whole := range []int32{0, 1, 101} {
 		t.Run(fmt.Sprint("whole from ", whole), func(t *testing.T) {
 			var out, in PacketBuffer
-			out.headers.whole = whole
+			out.whole = whole
 			var packets []Packet
 			want := map[netip.AddrPort][]string{}
 			for round := range 2 {
@@ -85,8 +85,15 @@ func TestRuns(t *testing.T) {
 		sizes []int
 		want  int
 	}{
-		{[]int{5}, 1}, {[]int{5, 5, 5}, 3}, {[]int{5, 5, 3, 5}, 3}, {[]int{5, 6}, 1}, {[]int{5, 0, 5}, 1}, {[]int{0, 0}, 1},
-		{[]int{8192, 8192}, 2}, {[]int{8193, 8193}, 1}, {[]int{8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192}, 7},
+		{[]int{5}, 1},
+		{[]int{5, 5, 5}, 3},
+		{[]int{5, 5, 3, 5}, 3},
+		{[]int{5, 6}, 1},
+		{[]int{5, 0, 5}, 1},
+		{[]int{0, 0}, 1},
+		{[]int{8192, 8192}, 2},
+		{[]int{8193, 8193}, 1},
+		{[]int{8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192}, 7},
 	} {
 		if n := b.run(packets(tt.sizes...)); n != tt.want {
 			t.Errorf("%v: %d in place of %d", tt.sizes, n, tt.want)

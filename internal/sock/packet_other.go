@@ -5,4 +5,4 @@ package sock
 // packetHeaders would be what the kernel is given.
 type packetHeaders struct{}
 
-func (*PacketBuffer) laid() {}
+func (*packetHeaders) lay(*PacketBuffer) {}

@@ -3,7 +3,6 @@
 package sock
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -216,9 +215,6 @@ func groupName(join bool) int {
 	}
 	return unix.IP_DROP_MEMBERSHIP
 }
-
-// errInterface is returned where a network interface cannot be chosen by its number.
-var errInterface = errors.New("this system does not choose the interface of an IPv4 group by its number")
 
 func (z *zones) name(id uint32) string {
 	z.use()
