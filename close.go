@@ -1,21 +1,25 @@
 package rondo
 
-// ending is a connection that has ended and whose protocol has not been told yet; or a splice, or a datagram socket.
+// ending is a connection that has ended and whose protocol has not been told yet; or a splice, a datagram socket, or a file that was sent.
 type ending struct {
 	conn   *Conn
 	err    error
 	splice *Splice
 	packet *PacketConn
+	file   *FileTransfer
 }
 
 // tell is called at the end of the turn, so that no protocol is called from within a call that it
 // makes itself.
 func (e ending) tell() {
-	if e.splice != nil {
+	switch {
+	case e.splice != nil:
 		e.splice.tell()
 		return
-	}
-	if e.packet != nil {
+	case e.file != nil:
+		e.file.tell()
+		return
+	case e.packet != nil:
 		e.packet.tellClosed(e.err)
 		return
 	}
@@ -78,6 +82,7 @@ func (c *Conn) end(reason error, reset bool) {
 		if x.rare != nil {
 			x.rare.closing.Stop()
 			c.dropFiles()
+			c.endFiles(reason)
 			c.leaveLines()
 		}
 		if x.plain != nil {

@@ -77,18 +77,21 @@ type settings struct {
 
 // rarities are what hardly any connection has. They are kept apart so that the settings of many idle ones are 64 bytes.
 type rarities struct {
-	low, high, limit int           // water marks, if limit is not 0
-	closing          Timer         // until a closed connection whose peer does not read is given up
-	linger           linger        // what SetLinger was given
-	drained          int           // bytes read since the engine began to shut down
-	file             fileAddr      // what OpenFile was given
-	readOnly         bool          // and it cannot be written
-	splices          *splices      // of an isSource or isSink
-	rates            *rates        // of an isLimited
-	lost             []func(error) // to be told after the protocol
-	passing          []passage     // descriptors that go with bytes of the output
-	remote           net.Addr      // what SetRemoteAddr was given
-	remoteBy         any           // and who says so
+	low, high, limit int             // water marks, if limit is not 0
+	closing          Timer           // until a closed connection whose peer does not read is given up
+	linger           linger          // what SetLinger was given
+	drained          int             // bytes read since the engine began to shut down
+	file             fileAddr        // what OpenFile was given
+	readOnly         bool            // and it cannot be written
+	splices          *splices        // of an isSource or isSink
+	rates            *rates          // of an isLimited
+	lost             []func(error)   // to be told after the protocol
+	passing          []passage       // descriptors that go with bytes of the output
+	remote           net.Addr        // what SetRemoteAddr was given
+	remoteBy         any             // and who says so
+	files            []*FileTransfer // files that go between bytes of the output: see sendfilequeue.go
+	filesSent        int64           // bytes of such files
+	below            int64           // what the layer has written while there were some
 }
 
 // set returns the connection's own settings, to be changed.

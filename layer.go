@@ -34,7 +34,7 @@ var ErrMore = errors.New("rondo: more bytes are needed")
 
 // SetLayer puts a layer below the connection's protocol. What has arrived and the protocol has not consumed is the first that the layer
 // receives; what was written before is sent as it is. There can be one layer, which stays: SetLayer panics if there is one already, if the connection takes
-// part in a splice, or if layer is nil. It does nothing after the connection's end. Only on the loop.
+// part in a splice or is sending a file, or if layer is nil. It does nothing after the connection's end. Only on the loop.
 func (c *Conn) SetLayer(layer Layer) {
 	c.own("Conn.SetLayer", "Handle.Do")
 	switch {
@@ -44,6 +44,8 @@ func (c *Conn) SetLayer(layer Layer) {
 		panic("rondo: Conn.SetLayer on a connection that has a layer")
 	case c.flags&(isSource|isSink) != 0:
 		panic("rondo: Conn.SetLayer on a connection that is being spliced")
+	case c.sendsFiles():
+		panic("rondo: Conn.SetLayer on a connection that sends a file")
 	case c.flags&isEnded != 0:
 		return
 	}
@@ -72,6 +74,10 @@ func (c *Conn) WriteBelow(p []byte) (int, error) {
 	c.own("Conn.WriteBelow", "Handle.Do")
 	if c.flags&isEnded != 0 {
 		return 0, ErrClosed
+	}
+	if c.sendsFiles() {
+		c.extra.rare.below += int64(len(p))
+		c.loop.markDirty(c) // write sees that there is output, and believes that somebody sends it
 	}
 	return c.write(p)
 }
@@ -162,13 +168,19 @@ func (c *Conn) eofBelow() {
 
 // seal gives the layer what was written.
 func (c *Conn) seal() error {
+	if c.sendsFiles() && !c.sealFiles() {
+		return c.ended()
+	}
 	c.flags &^= mustSeal
 	plain := c.extra.plain
 	if plain == nil {
 		return nil
 	}
 	c.extra.plain = nil
-	err := c.extra.layer.Write(plain.data)
+	var err error
+	if plain.pending() > 0 {
+		err = c.extra.layer.Write(plain.data[plain.sent:])
+	}
 	c.loop.buffers.putOutput(plain)
 	if err != nil {
 		c.end(err, true)
@@ -195,6 +207,9 @@ func (c *Conn) writeLayer(p []byte) (int, error) {
 		c.loop.markDirty(c)
 	}
 	x.plain.append(p)
+	if c.sendsFiles() {
+		return len(p), c.limitBehindFiles()
+	}
 	if x.plain.pending() < sealAt {
 		return len(p), nil
 	}
@@ -212,12 +227,20 @@ func (c *Conn) limitBelow() error {
 	return nil
 }
 
+// limitBehindFiles keeps what waits behind a file within the water marks and the limit.
+func (c *Conn) limitBehindFiles() error {
+	if _, high, limit := c.writeLimits(); c.Buffered() > high {
+		return c.pressure(high, limit)
+	}
+	return nil
+}
+
 // settleLayer has the layer pass on what is to be sent. It reports whether the connection stands.
 func (c *Conn) settleLayer() bool {
 	if c.flags&mustSeal != 0 && c.seal() != nil {
 		return false
 	}
-	if c.flags&(isClosing|hasFIN) != 0 && !c.extra.layerClosed {
+	if c.flags&(isClosing|hasFIN) != 0 && !c.extra.layerClosed && !c.sendsFiles() {
 		c.closeLayer()
 	}
 	return c.flags&isEnded == 0

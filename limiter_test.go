@@ -338,3 +338,66 @@ func TestRateAtShutdown(t *testing.T) {
 		}
 	})
 }
+
+// Who wants little at a time does not go before those who stand in line for more.
+func TestLimiterNobodyJumpsTheLine(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		var sinks []*sink
+		if _, err := w.Host("server").Engine().Listen("tcp", ":7000", func() rondo.Protocol {
+			sinks = append(sinks, &sink{})
+			return sinks[len(sinks)-1]
+		}); err != nil {
+			w.Fatalf("listening: %v", err)
+		}
+		l := rondo.NewLimiter(1000, 1000)
+		dialed(w, w.Host("client"), &source{made: func(c *rondo.Conn) { c.SetWriteLimiter(l) }})
+		nibbler := newRecorder(t)
+		nibbler.onMade = func(c *rondo.Conn) {
+			c.SetWriteLimiter(l)
+			c.Loop().Every(5*time.Millisecond, func() {
+				if c.Buffered() < 10 {
+					_, _ = c.Write([]byte("bite"))
+				}
+			})
+		}
+		dialed(w, w.Host("client"), nibbler)
+		w.Sleep(time.Second)
+		before := sinks[0].n
+		w.Sleep(10 * time.Second)
+		if got := sinks[0].n - before; got < 5000 {
+			w.Errorf("who wants much has got %d bytes of 10,000, less than half", got)
+		}
+	})
+}
+
+// A closed connection that waits for its turn is not taken for one whose peer does not read.
+func TestLimiterLongLine(t *testing.T) {
+	const conns = 150
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		n, lost := 0, make(chan error, conns)
+		if _, err := w.Host("server").Engine().Listen("tcp", ":7000", func() rondo.Protocol { return &sink{} }); err != nil {
+			w.Fatalf("listening: %v", err)
+		}
+		l := rondo.NewLimiter(1, 1)
+		for range conns {
+			r := newRecorder(t)
+			r.onMade = func(c *rondo.Conn) {
+				c.SetWriteLimiter(l)
+				_, _ = c.Write([]byte("xyz"))
+				_ = c.Close()
+			}
+			r.onLost = func(_ *rondo.Conn, err error) { lost <- err }
+			dialed(w, w.Host("client"), r)
+		}
+		w.Sleep(time.Duration(3*conns+10) * time.Second)
+		for len(lost) > 0 {
+			if err := <-lost; err != nil {
+				w.Fatalf("one ended with %v", err)
+			}
+			n++
+		}
+		if n != conns {
+			w.Errorf("%d have ended", n)
+		}
+	})
+}

@@ -43,7 +43,10 @@ func lingers(t *testing.T, end func(c *rondo.Conn), answer []byte, talk func(w *
 
 // It closes when the peer has, when its time is over, and when too much has come.
 func TestCloseLingering(t *testing.T) {
-	end := func(c *rondo.Conn) { _ = c.CloseLingering(4*time.Second, 100_000) }
+	end := func(c *rondo.Conn) {
+		c.PauseReading() // which does not hold for what is dropped
+		_ = c.CloseLingering(4*time.Second, 100_000)
+	}
 	answer := bytes.Repeat([]byte("answer"), 10_000)
 	read := func(w *sim.World, c net.Conn) {
 		if got, err := io.ReadAll(c); !bytes.Equal(got, answer) || err != nil {
@@ -175,6 +178,26 @@ func TestCloseLingeringAtShutdown(t *testing.T) {
 	if err := rig.Await(t, r.lost); err != nil {
 		t.Errorf("lost with %v", err)
 	}
+}
+
+// So long as the peer has not ended, the shutdown waits, within the timeout.
+func TestCloseLingeringHoldsShutdown(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		r := newRecorder(t)
+		r.onMade = func(c *rondo.Conn) { _ = c.CloseLingering(time.Minute, 0) }
+		e := w.Host("server").Engine()
+		if _, err := e.Listen("tcp", ":7000", func() rondo.Protocol { return r }); err != nil {
+			w.Fatalf("listening: %v", err)
+		}
+		c := dialed(w, w.Host("client"), halfCloser{newRecorder(t)})
+		w.Sleep(time.Second)
+		w.After(10*time.Second, func() { _ = c.Handle().Close() })
+		before := w.Elapsed()
+		if err := e.Shutdown(t.Context()); err != nil {
+			w.Errorf("shutting down: %v", err)
+		}
+		within(w, w.Elapsed()-before, 10*time.Second, 10100*time.Millisecond)
+	})
 }
 
 // SetLinger(0) resets, and drops what is not sent; so it is whoever closes.

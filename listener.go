@@ -188,7 +188,8 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 	if e.state.Load() != serving {
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: ErrEngineClosed}
 	}
-	ln := newListener(e, cfg, addr)
+	ln := cfg.listener(e)
+	ln.addr = addr
 	loops := []*Loop{e.Loop()}
 	if cfg.ReusePort && network != "unix" {
 		loops = e.all
@@ -203,7 +204,7 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 			}
 			return nil, &net.OpError{Op: "listen", Net: network, Addr: ln.addr, Err: err}
 		}
-		ln.add(l, fd)                                               // the first socket chooses the port, the others share it
+		ln.attach(l, fd)                                            // of which the first chooses the port, and the others share it
 		if path := ln.path(); path != "" && !e.world.TakesTurns() { // a simulation has no files
 			if info, err := os.Lstat(path); err == nil {
 				ln.socket = info
@@ -213,20 +214,21 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 	return ln, nil
 }
 
-func newListener(e *Engine, cfg ListenConfig, addr net.Addr) *Listener {
-	ln := &Listener{engine: e, config: cfg, addr: addr, open: quota{limit: int64(cfg.MaxConns)}}
+// listener makes one that has no sockets yet.
+func (cfg ListenConfig) listener(e *Engine) *Listener {
+	ln := &Listener{engine: e, config: cfg, open: quota{limit: int64(cfg.MaxConns)}}
 	ln.template = settings{listener: ln, shared: true}
 	return ln
 }
 
-// add makes a socket one of the listener's, on that loop.
-func (ln *Listener) add(l *Loop, fd int) {
+// attach gives the listener a socket, which that loop will look after.
+func (ln *Listener) attach(l *Loop, fd int) {
 	ln.addr = l.poller.LocalAddr(fd)
-	if _, tcp := ln.addr.(*net.TCPAddr); tcp {
+	if ln.addr.Network() != "unix" {
 		// Accepted sockets inherit these, which saves two system calls for each.
 		_ = l.poller.SetNoDelay(fd, true)
-		if ln.config.KeepAlive >= 0 {
-			_ = l.poller.SetKeepAlive(fd, orDefault(ln.config.KeepAlive, time.Minute))
+		if idle := ln.config.KeepAlive; idle >= 0 {
+			_ = l.poller.SetKeepAlive(fd, orDefault(idle, time.Minute))
 		}
 	}
 	a := &acceptor{ln: ln, loop: l, fd: fd, paused: true}

@@ -20,7 +20,7 @@ const netBuffer = 64 << 10
 //
 // Write returns when its bytes are buffered, so an error may show only in a later call. Close sends
 // what is buffered, for which a peer that does not read is given Config.CloseTimeout. The net.Conn has
-// the methods CloseWrite and SetLinger too, as a net.TCPConn has. While the engine shuts down it stays
+// the methods CloseWrite, SetLinger and ReadFrom too, as a net.TCPConn has. While the engine shuts down it stays
 // open until it is closed or the time is up.
 func NetConn(c *Conn) net.Conn {
 	n := newNetConn(c.loop.engine)
@@ -57,7 +57,8 @@ type netConn struct {
 	dead    error  // why it has ended altogether
 	read    deadline
 	write   deadline
-	writing bool // a Write is under way: one at a time, so that none is torn apart
+	file    *netFile // which is being sent; nil if none is
+	writing bool     // a Write is under way: one at a time, so that none is torn apart
 }
 
 func newNetConn(e *Engine) *netConn {
@@ -174,6 +175,9 @@ func (n *netConn) run(l *Loop) {
 			n.out = nil // an idle connection keeps no large buffer
 		}
 		n.wake()
+	}
+	if n.file != nil {
+		n.sendFile()
 	}
 	if len(n.out) == 0 && n.finish && c.flags&hasFIN == 0 {
 		_ = c.CloseWrite()

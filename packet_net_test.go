@@ -228,7 +228,10 @@ func TestNetPacketConnConcurrent(t *testing.T) {
 // A reader that is slow is not given up: what has no room waits in the kernel, or is lost there.
 func TestNetPacketConnBounded(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
-	a := mustListenNet(t, e, "unixgram", t.TempDir()+"/a") // where nothing is lost
+	a, err := (rondo.PacketConfig{WriteLimit: 5000}).ListenNet(e.Engine, "unixgram", t.TempDir()+"/a") // where nothing is lost
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := mustListenNet(t, e, "unixgram", t.TempDir()+"/b")
 	const n, size = 3000, 1000
 	done := make(chan error)
@@ -251,6 +254,34 @@ func TestNetPacketConnBounded(t *testing.T) {
 	}
 	if err := rig.Await(t, done); err != nil {
 		t.Error(err)
+	}
+}
+
+// What nobody reads is not kept without bound: the sender of what the network does not lose has to wait.
+func TestNetPacketConnUnread(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	a := mustListenNet(t, e, "unixgram", t.TempDir()+"/a")
+	b := mustListenNet(t, e, "unixgram", t.TempDir()+"/b")
+	const most = 4 << 20 // the inbox and the outbox, 256 KiB each; WriteLimit, 1 MiB; and what the kernel keeps
+	sent := 0
+	for p := make([]byte, 10_000); ; sent += len(p) {
+		_ = a.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		if _, err := a.WriteTo(p, b.LocalAddr()); errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if sent > most {
+			t.Fatalf("%d bytes were taken, and nobody reads", sent)
+		}
+	}
+	buf := make([]byte, 20_000)
+	for got := 0; got < sent; {
+		n, _, err := b.ReadFrom(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += n
 	}
 }
 

@@ -23,6 +23,8 @@ type packetGate struct {
 	onOpen func(o sock.PacketOptions) error
 	onSend func(packets []sock.Packet) (int, error) // EINPROGRESS: as usual
 	onRecv func() error                             // nil: as usual
+
+	fd int // that was sent to last
 }
 
 func (g *packetGate) OpenPacket(o sock.PacketOptions) (int, error) {
@@ -35,6 +37,7 @@ func (g *packetGate) OpenPacket(o sock.PacketOptions) (int, error) {
 }
 
 func (g *packetGate) SendPackets(fd int, b *sock.PacketBuffer, packets []sock.Packet) (int, error) {
+	g.fd = fd
 	if g.onSend != nil {
 		if n, err := g.onSend(packets); !errors.Is(err, syscall.EINPROGRESS) {
 			return n, err

@@ -42,6 +42,8 @@ func (c *Conn) WriteFiles(p []byte, files ...*os.File) error {
 		return err
 	case len(files) > sock.MaxPassed:
 		return c.opError("write", fmt.Errorf("%d files: at most %d are passed at a time", len(files), sock.MaxPassed))
+	case c.sendsFiles():
+		return c.opError("write", errBehindFile)
 	case c.flags&isUnix == 0 || c.flags&(isFile|isLayered) != 0 || !ok:
 		return c.opError("write", errNoPassing)
 	}
@@ -72,6 +74,8 @@ func (c *Conn) WriteFiles(p []byte, files ...*os.File) error {
 }
 
 var (
+	errBehindFile = errors.New("a file is being sent, and files cannot be passed behind it: wait until SendFile's done is called")
+
 	errNoBytes   = errors.New("files are passed with bytes, and there are none")
 	errNoPassing = fmt.Errorf("files are passed over Unix sockets without a layer only: %w", errors.ErrUnsupported)
 )
@@ -95,12 +99,15 @@ func (c *Conn) passFiles() bool {
 				return false
 			}
 			c.out.sent += next.before - len(rest)
+			c.took(next.before - len(rest))
 			next.before = len(rest)
 			continue
 		}
 		end := len(c.out.data)
 		if len(x.passing) > 1 {
 			end = c.out.sent + x.passing[1].before
+		} else if len(x.files) > 0 {
+			end = c.out.sent + x.files[0].before
 		}
 		p := c.out.data[c.out.sent:end]
 		if c.flags&isLimited != 0 {
@@ -122,6 +129,7 @@ func (c *Conn) passFiles() bool {
 		}
 		c.touch()
 		c.out.sent += n
+		c.took(n)
 		closeAll(next.fds)
 		if len(x.passing) > 1 {
 			x.passing[1].before -= n

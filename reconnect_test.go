@@ -248,6 +248,25 @@ func TestReconnectorStops(t *testing.T) {
 	}
 }
 
+// A connection that comes too late, from a Dial that does not mind its context, is closed.
+func TestReconnectorLateConnection(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		w.Host("server").Start(serveEcho)
+		e := w.Host("client").Engine()
+		r := rondo.ReconnectConfig{Dial: func(context.Context) *rondo.Future[*rondo.Conn] {
+			return e.Dial(context.Background(), "tcp", "server:7000", &sink{}) //nolint:usetesting // that is the test
+		}}.Start(t.Context(), e)
+		r.Stop()
+		stopped := false
+		f := r.WhenStopped()
+		f.Loop().Post(func() { f.OnDone(func(error, error) { stopped = true }) })
+		w.Sleep(time.Second)
+		if n := e.Conns(); !stopped || n != 0 {
+			w.Errorf("stopped: %v, %d connections", stopped, n)
+		}
+	})
+}
+
 // Who waits for a connection may stop waiting; the others go on.
 func TestReconnectorWaiters(t *testing.T) {
 	sim.Run(t, sim.Config{}, func(w *sim.World) {

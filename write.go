@@ -76,11 +76,12 @@ func (c *Conn) pressure(high, limit int) error {
 			return err
 		}
 	}
-	if c.out == nil || c.out.pending() <= high {
+	n := c.Buffered()
+	if n <= high {
 		return nil
 	}
-	if c.out.pending() > limit {
-		err := &BufferError{Op: "write", Buffered: c.out.pending(), Limit: limit}
+	if n > limit {
+		err := &BufferError{Op: "write", Buffered: n, Limit: limit}
 		c.end(err, true)
 		return err
 	}
@@ -99,7 +100,7 @@ func (c *Conn) pressure(high, limit int) error {
 
 // sendOutput sends what is pending and gives the buffer back if that is all.
 func (c *Conn) sendOutput() error {
-	if x := c.extra; x != nil && x.rare != nil && len(x.rare.passing) > 0 && !c.passFiles() {
+	if x := c.extra; x != nil && x.rare != nil && !c.sendRare() {
 		return c.ended()
 	}
 	rest, err := c.send(c.out.data[c.out.sent:])
@@ -107,11 +108,20 @@ func (c *Conn) sendOutput() error {
 		return err
 	}
 	c.out.sent = len(c.out.data) - len(rest)
-	if len(rest) == 0 {
+	if len(rest) == 0 && !c.sendsFiles() {
 		c.loop.buffers.putOutput(c.out)
 		c.out = nil
 	}
 	return nil
+}
+
+// sendRare sends what is not only bytes, and those before it. It reports whether the rest of the output may be sent.
+func (c *Conn) sendRare() bool {
+	x := c.extra.rare
+	if len(x.passing) > 0 && !c.passFiles() {
+		return false
+	}
+	return len(x.files) == 0 || c.flags&isLayered != 0 || c.sendFiles()
 }
 
 // send gives p to the kernel and returns what it does not take. A short write says that the kernel's
@@ -288,5 +298,11 @@ func (c *Conn) expectProgress() {
 }
 
 // unread is how much of what was written the peer has not taken yet, the kernel's share included: readiness to
-// write comes long after the peer has begun to read.
-func (c *Conn) unread() int { return c.Buffered() + c.loop.poller.Unsent(int(c.fd)) }
+// write comes long after the peer has begun to read. Files count as they are sent, so it can be below 0.
+func (c *Conn) unread() int64 {
+	n := int64(c.Buffered() + c.loop.poller.Unsent(int(c.fd)))
+	if x := c.extra; x != nil && x.rare != nil {
+		n -= x.rare.filesSent
+	}
+	return n
+}

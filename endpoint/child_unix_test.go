@@ -3,7 +3,8 @@
 package endpoint_test
 
 import (
-	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,146 +12,284 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/activation"
+	"github.com/rondo-go/rondo/endpoint"
+	"github.com/rondo-go/rondo/inetd"
+	"github.com/rondo-go/rondo/internal/rig"
 )
 
-// child is this test's program as a process that serves at an endpoint, by way of a shell that says what else there is to say.
-func child(t *testing.T, at, script string) *exec.Cmd {
+// childEndpoint has the test binary be a server, which serves that endpoint and says so.
+const childEndpoint = "RONDO_TEST_ENDPOINT"
+
+func TestMain(m *testing.M) {
+	if at := os.Getenv(childEndpoint); at != "" {
+		if err := child(at); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// child serves until its standard input ends, or its endpoint is closed.
+func child(at string) error {
+	e, err := rondo.New(rondo.Config{Loops: 1})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	ended := make(chan struct{})
+	if strings.HasSuffix(at, "stdio:") || strings.Contains(at, "stdio:?") {
+		ln, err := endpoint.Listen(e, at, func() rondo.Protocol { return greeter{} })
+		if err != nil {
+			return err
+		}
+		ln.OnClose(func() { close(ended) })
+		<-ended
+		fmt.Fprintln(os.Stderr, "ended")
+		return nil
+	}
+	ln, err := endpoint.Listen(e, at, inetd.Echo)
+	if err != nil {
+		return err
+	}
+	if _, err := endpoint.Listen(e, at, inetd.Echo); err != nil {
+		return fmt.Errorf("the second time: %w", err)
+	}
+	// What this program starts must not take the sockets for its own.
+	out, err := exec.Command("sh", "-c", `echo "[$LISTEN_PID$LISTEN_FDS$LISTEN_FDNAMES]" $(ls /proc/self/fd 2>/dev/null | wc -w)`).CombinedOutput()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%v %s", ln.Addrs(), out)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return ln.Close()
+}
+
+// greeter greets, and echoes until it hears "bye".
+type greeter struct{ inetdNothing }
+
+func (greeter) ConnectionMade(c *rondo.Conn) { _, _ = io.WriteString(c, "hello\n") }
+func (greeter) DataReceived(c *rondo.Conn, p []byte) int {
+	_, _ = c.Write(p)
+	if strings.Contains(string(p), "bye") {
+		_ = c.Close()
+	}
+	return len(p)
+}
+
+// start runs the child with those sockets, as a service manager does: it is the child that LISTEN_PID names.
+func start(t *testing.T, at, names, fds string, sockets ...*os.File) (cmd *exec.Cmd, stdin io.Closer, line string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
-	cmd.Env = append(os.Environ(), "ENDPOINT_OF_CHILD="+at, "SELF="+self)
-	return cmd
-}
-
-// Sockets that were passed to a process are served, by name, by number, and alone; and stay in their folder at the end.
-func TestActivation(t *testing.T) {
-	for name, c := range map[string]struct{ at, script string }{
-		"alone":     {"systemd:", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$SELF"`},
-		"by name":   {"systemd:web", `LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=web:other exec "$SELF"`},
-		"by number": {"systemd:0", `LISTEN_PID=$$ LISTEN_FDS=2 exec "$SELF"`},
-	} {
-		for _, network := range []string{"tcp", "unix"} {
-			t.Run(name+"/"+network, func(t *testing.T) {
-				address := "127.0.0.1:0"
-				if network == "unix" {
-					address = filepath.Join(t.TempDir(), "s")
-				}
-				ln, err := net.Listen(network, address)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer ln.Close()
-				f, err := ln.(interface{ File() (*os.File, error) }).File()
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer f.Close()
-				cmd := child(t, c.at, c.script)
-				cmd.ExtraFiles = []*os.File{f, f}
-				var errs bytes.Buffer
-				cmd.Stderr = &errs
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				conn, err := net.Dial(network, ln.Addr().String())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close()
-				_, _ = io.WriteString(conn, "Knock knock\r\n")
-				_ = conn.(interface{ CloseWrite() error }).CloseWrite()
-				if got, err := io.ReadAll(conn); string(got) != "Who's there?\r\n" || err != nil {
-					t.Errorf("%q, %v", got, err)
-				}
-				if err := cmd.Wait(); err != nil {
-					t.Errorf("%v: %s", err, &errs)
-				}
-				if network == "unix" {
-					if _, err := os.Stat(address); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-	}
-}
-
-// What was passed wrongly is refused in one sentence.
-func TestActivationRefused(t *testing.T) {
-	for name, c := range map[string]struct{ at, script, want string }{
-		"nothing":         {"systemd:", `exec "$SELF"`, "no socket was passed"},
-		"another's":       {"systemd:", `LISTEN_PID=1 LISTEN_FDS=1 exec "$SELF"`, "no socket was passed"},
-		"no number":       {"systemd:", `LISTEN_PID=$$ LISTEN_FDS=x exec "$SELF"`, `LISTEN_FDS is "x"`},
-		"too many":        {"systemd:", `LISTEN_PID=$$ LISTEN_FDS=100000 exec "$SELF"`, "from 0 to 1024"},
-		"names":           {"systemd:", `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a:b exec "$SELF"`, "2 names, and LISTEN_FDS is 1"},
-		"which":           {"systemd:", `LISTEN_PID=$$ LISTEN_FDS=2 exec "$SELF"`, "say which"},
-		"no such name":    {"systemd:web", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$SELF"`, "no socket of that name"},
-		"no such number":  {"systemd:1", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$SELF"`, "numbers from 0"},
-		"a file":          {"systemd:", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$SELF"`, "it is no socket"},
-		"one not passed":  {"systemd:1", `LISTEN_PID=$$ LISTEN_FDS=2 exec "$SELF" 4<&-`, "listen"},
-		"does not listen": {"systemd:1", `LISTEN_PID=$$ LISTEN_FDS=2 exec "$SELF"`, "a socket that does not listen"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			file, err := os.Open("/dev/null")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
-			conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ln.Close()
-			plain, err := net.Dial("tcp", ln.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer plain.Close()
-			socket, err := plain.(*net.TCPConn).File()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer socket.Close()
-			cmd := child(t, c.at, c.script)
-			cmd.ExtraFiles = []*os.File{file, socket}
-			out, err := cmd.CombinedOutput()
-			if err == nil || !strings.Contains(string(out), c.want) {
-				t.Errorf("%v: %s", err, out)
-			}
-		})
-	}
-}
-
-// Standard input and output are one connection, whether they are pipes or files.
-func TestStdio(t *testing.T) {
-	dir := t.TempDir()
-	joke := "Knock knock\r\nBoo\r\n"
-	if err := os.WriteFile(filepath.Join(dir, "in"), []byte(joke), 0o600); err != nil {
+	cmd = exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0"`, self)
+	cmd.Env = append(os.Environ(), childEndpoint+"="+at, "LISTEN_FDS="+fds, "LISTEN_FDNAMES="+names)
+	cmd.ExtraFiles = sockets
+	in, err := cmd.StdinPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	for name, script := range map[string]string{
-		"pipes":           `cat "` + dir + `/in" | "$SELF" | cat`,
-		"files":           `"$SELF" <"` + dir + `/in" >"` + dir + `/out"; cat "` + dir + `/out"`,
-		"a file and pipe": `"$SELF" <"` + dir + `/in" | cat`,
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	p := make([]byte, 1000)
+	n, _ := io.ReadAtLeast(out, p, 1)
+	if n == 0 {
+		_ = cmd.Wait()
+		return cmd, in, errs.String()
+	}
+	return cmd, in, string(p[:n])
+}
+
+// listeners are two sockets as a service manager opens them, of TCP and Unix.
+func listeners(t *testing.T) (tcp, unix net.Listener, files []*os.File) {
+	t.Helper()
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix, err = net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ln := range []net.Listener{tcp, unix} {
+		f, err := ln.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+		t.Cleanup(func() { _ = f.Close(); _ = ln.Close() })
+	}
+	return tcp, unix, files
+}
+
+// A real child process gets its sockets from its environment, by all, by name and by number; what it starts does not; and its end leaves the Unix socket's file where it is.
+func TestSystemd(t *testing.T) {
+	for _, test := range []struct {
+		at        string
+		tcp, unix bool
+	}{
+		{"systemd:", true, true},
+		{"systemd:web", true, false},
+		{"systemd:1", false, true},
+		{"tls+systemd:web?selfsigned", true, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			out, err := child(t, "stdio:", script).CombinedOutput()
-			if want := "Who's there?\r\nBoo who?\r\n"; string(out) != want || err != nil {
-				t.Errorf("%q, %v", out, err)
+		t.Run(test.at, func(t *testing.T) {
+			tcp, unix, files := listeners(t)
+			cmd, in, line := start(t, test.at, "web:local", "2", files...)
+			if strings.Contains(line, tcp.Addr().String()) != test.tcp || strings.Contains(line, unix.Addr().String()) != test.unix || !strings.Contains(line, " [] ") {
+				t.Fatalf("the child says %q", line)
+			}
+			e := rig.New(t, rondo.Config{})
+			for _, x := range []struct {
+				serves bool
+				addr   net.Addr
+			}{{test.tcp, tcp.Addr()}, {test.unix, unix.Addr()}} {
+				if x.serves {
+					at := x.addr.String()
+					if strings.HasPrefix(test.at, "tls+") {
+						at = "tls:" + at + "?insecure"
+					}
+					converse(t, e, at)
+				}
+			}
+			_ = in.Close()
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(unix.Addr().String()); err != nil {
+				t.Errorf("after the child's end: %v", err)
 			}
 		})
 	}
-	t.Run("nothing", func(t *testing.T) {
-		if out, err := child(t, "stdio:", `"$SELF" </dev/null`).CombinedOutput(); len(out) > 0 || err != nil {
-			t.Errorf("%q, %v", out, err)
+}
+
+// What the environment says and is not so is refused, in words.
+func TestSystemdRefused(t *testing.T) {
+	_, _, files := listeners(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	datagrams, err := pc.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer datagrams.Close()
+	for _, test := range []struct {
+		at, names, fds, says string
+		files                []*os.File
+	}{
+		{"systemd:mail", "web:local", "2", `["web" "local"]`, files},
+		{"systemd:2", "web:local", "2", "there are 2 passed sockets", files},
+		{"systemd:", "web", "2", "as many", files},
+		{"systemd:", "", "two", "must be a number", files},
+		{"systemd:", "", "", "must be a number", nil},
+		{"systemd:", "", "1000", "descriptor 5", files}, // which is the Go runtime's own by then, or nobody's
+		{"systemd:", "", "1", "no socket", []*os.File{r}},
+		{"systemd:", "", "1", "not a listening stream socket", []*os.File{datagrams}},
+		{"systemd:", "", "0", "no sockets were passed", nil},
+	} {
+		if _, _, line := start(t, test.at, test.names, test.fds, test.files...); !strings.Contains(line, test.says) {
+			t.Errorf("%+v: the child says %q", test, line)
 		}
-	})
+	}
+	if _, err := endpoint.Bind(rig.New(t, rondo.Config{}).Engine, "systemd:"); !errors.Is(err, activation.ErrNone) {
+		t.Errorf("without any: %v", err)
+	}
+}
+
+// A program that serves its standard input and output ends with the connection: when the input ends, or when the protocol closes. A file is as good as a pipe.
+func TestStdio(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("0123456789", 100_000)
+	path := filepath.Join(t.TempDir(), "input")
+	if err := os.WriteFile(path, []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, w := rig.Pipe(t)
+	if _, err := w.WriteString("good bye"); err != nil { // and the input does not end
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		in   io.Reader
+		want string
+	}{
+		"end of input": {strings.NewReader("some text"), "hello\nsome text"},
+		"nothing":      {nil, "hello\n"},
+		"a file":       {file, "hello\n" + long},
+		"long":         {strings.NewReader(long), "hello\n" + long},
+		"close":        {r, "hello\ngood bye"},
+		"proxy":        {strings.NewReader("PROXY UNKNOWN\r\ntext"), "hello\ntext"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := "stdio:"
+			if name == "proxy" {
+				at += "?proxy=v1&trust=unix"
+			}
+			cmd := exec.Command(self)
+			cmd.Env = append(os.Environ(), childEndpoint+"="+at)
+			cmd.Stdin = test.in
+			var out, errs strings.Builder
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			if err := cmd.Run(); err != nil || out.String() != test.want || errs.String() != "ended\n" {
+				t.Errorf("%d bytes, want %d, %v: %q", out.Len(), len(test.want), err, errs.String())
+			}
+		})
+	}
+}
+
+// There is one connection, and a listener that was not served is closed without it.
+func TestStdioOnce(t *testing.T) {
+	e := rig.New(t, rondo.Config{})
+	ln, err := endpoint.Bind(e.Engine, "stdio:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ln.Addr().Network(); got != "stdio" {
+		t.Error(got)
+	}
+	closed := make(chan struct{})
+	ln.OnClose(func() { close(closed) })
+	_ = ln.Close()
+	rig.Await(t, closed)
+	if err := ln.Serve(inetd.Echo); err == nil {
+		t.Error("served after Close")
+	}
+	if _, err := ln.ServeNet(); err == nil {
+		t.Error("a net.Listener over standard input and output")
+	}
 }

@@ -1,403 +1,250 @@
-// Package endpoint has places to listen at and to connect to as strings: the one argument by which any protocol runs over TCP, TLS or a Unix socket.
+// Package endpoint is where a server listens or a client connects, in one string: by changing it, any protocol runs over TCP, TLS or a Unix socket, over sockets that a service
+// manager has opened, or over standard input and output.
 //
-//	tcp:host:port        also host:port and :port alone, tcp4: and tcp6:
-//	unix:/path           also a path alone; unix:@name is abstract (Linux)
-//	tls:...              TLS over any of the others: tls:host:port, tls:unix:/path
-//	systemd:             a socket that systemd has passed (sd_listen_fds), the only one; systemd:name or systemd:number says which
-//	stdio:               standard input and output, as one connection
+//	ln, err := endpoint.Listen(e, "tcp:127.0.0.1:7000", accept)
+//	ln, err := endpoint.Listen(e, "tls::7443?cert=cert.pem&key=key.pem", accept)
+//	ln, err := endpoint.Listen(e, "unix:/run/echo.sock", accept)
+//	c, err := endpoint.Dial(ctx, e, "tls:example.com:7443", p).Wait(ctx)
 //
-// Options follow a question mark, as in a URL: "tls::8443?cert=cert.pem&key=key.pem&maxconns=1000". In a path a question mark is written %3F and a per cent sign %25.
+// # Where
 //
-// To listen: backlog (connections), reuseport, maxconns, peraddr (connections from one address), idle and lifetime (durations).
-// To connect: timeout (duration), delay (before the next of several addresses is tried; see rondo.Dialer.FallbackDelay), from (the address to come from).
-// With tls, both: cert and key (files, PEM; read again once a minute by a server), ca (a file of those who may sign the peer's certificate; a server then asks for one), alpn (names, with commas between), handshake
-// (duration). A server may be given selfsigned in place of cert and key. A client: name (the server's, if the address has another), insecure (the certificate is not checked: anybody may be there).
+//	tcp:host:port    host may be empty: for a server all addresses of this machine, for a client this machine; IPv6 in brackets
+//	tcp4: tcp6:      of one family only
+//	unix:/path       a Unix socket, and on Linux unix:@name, which has no file (an abstract one)
+//	tls:host:port    TLS over tcp; tls+X: over any X of this list
+//	systemd:         for servers: all sockets that the service manager has passed (package activation);
+//	                 systemd:NAME those of that name, systemd:0 the first
+//	stdio:           for servers: one connection, on standard input and output
 //
-// Behind a proxy: proxy (v1, v2 or any: connections begin with a header of the PROXY protocol, before TLS; a client sends one, of v1 or v2; package proxied) and, for a server, trust (whose headers are
-// believed: networks, addresses, unix for those who come by a Unix socket, or any for everybody, with commas between).
+// Without one of these words "host:port" and ":port" are of tcp, and "/path" and "@name" of unix.
+//
+// # How
+//
+// Options follow in the form of a URL's query: tcp::80?backlog=100&reuseport. Those of the servers are
+//
+//	backlog=N        connections that may wait to be accepted: rondo.ListenConfig.Backlog
+//	reuseport        a socket for each loop: rondo.ListenConfig.ReusePort
+//	maxconns=N       connections open at a time: rondo.ListenConfig.MaxConns
+//	peraddr=N        connections from one address: rondo.ListenConfig.MaxConnsPerAddr
+//	idle=D           how long a connection may be idle, and
+//	lifetime=D       how long it may last: rondo.ListenConfig.IdleTimeout and Lifetime
+//	trust=P,P        with proxy=: the networks (10.0.0.0/8) and addresses of the proxies; unix for all that come by a Unix socket, any for everybody
+//	selfsigned       with TLS: a certificate for localhost, made for this run (secure.SelfSigned)
+//
+// those of the clients
+//
+//	timeout=D        for connecting (2s, 500ms), and as long again for the handshake of TLS; 30s and 10s without it
+//	name=HOST        with TLS: the name that the server must have, in place of the host's
+//	insecure         with TLS: whoever answers is taken for the server
+//
+// and those of both
+//
+//	cert=FILE        with TLS: the certificate (PEM), with those between it and the CA's; for a client the one that it shows when it is asked
+//	key=FILE         its key (PEM); without it the key is in cert's file
+//	ca=FILE          certificates (PEM): a server's clients must have one that is signed by one of them, a client's server too, in place of the system's
+//	alpn=A,B         the protocols to agree on, the best first
+//	proxy=V          the PROXY protocol (package proxied): a server expects its header, of v1, v2 or any; a client sends it, of v1 or v2
+//
+// A server looks at cert's and key's files once a minute and uses what they have become.
+//
+// In paths and in the options' values %XX stands for a byte. It must where the byte would be mistaken: %25 is a percent sign, %3F a question mark in a path, %26 an ampersand and %2C a comma in a value.
 package endpoint
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"net"
-	"net/url"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/rondo-go/rondo"
 )
 
-// Endpoint is a place. It is made by [Parse].
+// Endpoint is a string that was parsed, or built field by field. It is a value that nobody changes behind its owner's back, as long as its slices are left alone.
 type Endpoint struct {
-	TLS     bool
-	Kind    string // "tcp", "tcp4", "tcp6", "unix", "systemd" or "stdio"
-	Address string // host:port, path or name
-	options url.Values
+	Network string // "tcp", "tcp4", "tcp6", "unix", "systemd" or "stdio"
+	Address string // host:port, a path or "@name"; of systemd a name, a number, or nothing; of stdio nothing
+	TLS     bool   // the tls+ in front of it
+
+	Options
 }
 
-// SyntaxError says what is wrong with an endpoint's string.
-type SyntaxError struct{ Endpoint, Reason string }
+// Options are what follows the question mark; the package comment says what they mean. Those that are zero are not given.
+type Options struct {
+	Backlog   int
+	ReusePort bool
+	MaxConns  int
 
-func (e *SyntaxError) Error() string { return fmt.Sprintf("endpoint %q: %s", e.Endpoint, e.Reason) }
+	MaxConnsPerAddr       int
+	IdleTimeout, Lifetime time.Duration
 
-// option says of an option what its value is, and whom it is for.
-type option struct {
-	check          func(value string) string // what is wrong with it; empty if nothing is
-	listen, dial   bool
-	tls, flag, tcp bool
+	Trust      []netip.Prefix // of trust=, without the words
+	TrustUnix  bool           // trust=unix, or any
+	SelfSigned bool
+
+	Timeout  time.Duration
+	Name     string
+	Insecure bool
+
+	Cert, Key, CA string
+	ALPN          []string
+	Proxy         string // "v1", "v2" or "any"
 }
 
-var options = map[string]option{
-	"backlog":    {check: number, listen: true},
-	"reuseport":  {flag: true, listen: true, tcp: true},
-	"maxconns":   {check: number, listen: true},
-	"peraddr":    {check: number, listen: true, tcp: true},
-	"idle":       {check: duration, listen: true},
-	"lifetime":   {check: duration, listen: true},
-	"timeout":    {check: duration, dial: true},
-	"delay":      {check: duration, dial: true, tcp: true},
-	"from":       {check: filled, dial: true},
-	"cert":       {check: filled, listen: true, dial: true, tls: true},
-	"key":        {check: filled, listen: true, dial: true, tls: true},
-	"ca":         {check: filled, listen: true, dial: true, tls: true},
-	"alpn":       {check: filled, listen: true, dial: true, tls: true},
-	"handshake":  {check: duration, listen: true, dial: true, tls: true},
-	"selfsigned": {flag: true, listen: true, tls: true},
-	"name":       {check: filled, dial: true, tls: true},
-	"insecure":   {flag: true, dial: true, tls: true},
-	"proxy":      {check: version, listen: true, dial: true},
-	"trust":      {check: trusted, listen: true},
+// Error says what is wrong with an endpoint's string.
+type Error struct {
+	Endpoint string // as it was given
+	Reason   string
 }
 
-func number(s string) string {
-	if n, err := strconv.Atoi(s); err != nil || n < 1 || strings.HasPrefix(s, "+") {
-		return "give a whole number of 1 or more"
-	}
-	return ""
-}
+func (e *Error) Error() string { return fmt.Sprintf("endpoint %q: %s", e.Endpoint, e.Reason) }
 
-func duration(s string) string {
-	if d, err := time.ParseDuration(s); err != nil || d <= 0 {
-		return "give a duration like 30s"
-	}
-	return ""
-}
+// networks are the words before the address, without tls+.
+var networks = []string{"tcp", "tcp4", "tcp6", "unix", "systemd", "stdio"}
 
-func filled(s string) string {
-	if s == "" {
-		return "give it a value"
-	}
-	return ""
-}
-
-// Parse reads an endpoint. The error is a *SyntaxError.
+// Parse reads an endpoint. The error is an [*Error]. What is well-formed can still be refused by Listen or Dial, for which it is not meant.
 func Parse(s string) (Endpoint, error) {
-	e, why := parse(s)
-	if why != "" {
-		return Endpoint{}, &SyntaxError{s, why}
+	x, reason := parse(s)
+	if reason != "" {
+		return Endpoint{}, &Error{s, reason}
 	}
-	return e, nil
+	return x, nil
 }
 
-func parse(s string) (e Endpoint, why string) {
-	place, query, asked := strings.Cut(s, "?")
-	if rest, ok := strings.CutPrefix(place, "tls:"); ok {
-		e.TLS, place = true, rest
+func parse(s string) (x Endpoint, reason string) {
+	where, how, _ := strings.Cut(s, "?")
+	if x.Network, x.Address, x.TLS = split(where); x.Network == "" {
+		return x, `it begins with none of tcp:, tcp4:, tcp6:, unix:, tls:, tls+unix:, systemd: and stdio:, and is neither host:port nor /path`
 	}
-	e.Kind, e.Address = "tcp", place
-	if strings.HasPrefix(place, "/") || strings.HasPrefix(place, "./") || strings.HasPrefix(place, "@") {
-		e.Kind = "unix"
-	} else if kind, rest, ok := strings.Cut(place, ":"); ok && slices.Contains([]string{"tcp", "tcp4", "tcp6", "unix", "systemd", "stdio"}, kind) {
-		e.Kind, e.Address = kind, rest
-	} else if ok && kind == "tls" {
-		return e, "it has tls: twice"
+	if x.Address, reason = address(x.Network, x.Address); reason != "" {
+		return x, reason
 	}
-	switch e.Kind {
-	case "unix":
-		path, err := url.PathUnescape(e.Address)
-		switch {
-		case err != nil:
-			return e, "a per cent sign in a path is written %25"
-		case path == "" || path == "@":
-			return e, "a Unix socket needs a path, like unix:/tmp/socket"
-		}
-		e.Address = path
-	case "stdio":
-		if e.Address != "" {
-			return e, "standard input and output have no address: write stdio: alone"
-		}
-	case "systemd":
-	default:
-		if why := checkAddress(e.Address); why != "" {
-			return e, why
-		}
+	if reason = x.parseOptions(how); reason != "" {
+		return x, reason
 	}
-	if !asked {
-		return e, ""
-	}
-	var err error
-	if e.options, err = url.ParseQuery(query); err != nil {
-		return e, "the options are not of the form name=value, with & between them"
-	}
-	if len(e.options) == 0 {
-		return e, "there are no options behind the question mark"
-	}
-	return e, e.checkOptions()
+	return x, x.check()
 }
 
-func checkAddress(s string) string {
-	_, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return "an address of TCP is host:port, like 127.0.0.1:7000, [::1]:7000 or :7000"
-	}
-	n, err := strconv.Atoi(port)
-	if err == nil && (n < 0 || n > 65535) || port == "" {
-		return "ports go from 0 to 65535"
-	}
-	return ""
-}
-
-func (e Endpoint) checkOptions() string {
-	for name, values := range e.options {
-		o, known := options[name]
-		switch {
-		case !known:
-			return fmt.Sprintf("there is no option %q", name)
-		case len(values) > 1:
-			return fmt.Sprintf("the option %s is there twice", name)
-		case o.tls && !e.TLS:
-			return fmt.Sprintf("the option %s is for tls: only", name)
-		case o.tcp && !strings.HasPrefix(e.Kind, "tcp"):
-			return fmt.Sprintf("the option %s is for TCP only", name)
-		case o.flag && values[0] != "":
-			return fmt.Sprintf("the option %s has no value", name)
-		case !o.flag:
-			if why := o.check(values[0]); why != "" {
-				return fmt.Sprintf("the option %s: %s", name, why)
-			}
+// split takes the words in front of the address off.
+func split(s string) (network, rest string, tls bool) {
+	word, after, found := strings.Cut(s, ":")
+	if found {
+		if word == "tls" {
+			return "tcp", after, true
+		}
+		if network, tls = strings.CutPrefix(word, "tls+"); slices.Contains(networks, network) {
+			return network, after, tls
 		}
 	}
 	switch {
-	case e.has("cert") != e.has("key"):
-		return "cert and key go together"
-	case e.has("cert") && e.has("selfsigned"):
-		return "a certificate is in files or self-signed: give cert and key, or selfsigned"
-	case e.has("trust") && !e.has("proxy"):
-		return "trust says whose PROXY headers are believed, and proxy is not there"
-	case e.has("ca") && e.has("insecure"):
-		return "insecure checks nothing and ca says what to check: give one of them"
+	case strings.HasPrefix(s, "/") || strings.HasPrefix(s, "@"):
+		return "unix", s, false
+	case found && !tls:
+		return "tcp", s, false
 	}
-	return ""
+	return "", "", false
 }
 
-// String is the endpoint as [Parse] reads it.
-func (e Endpoint) String() string {
+// address is the address in the form in which it is kept and printed, apart from escapes.
+func address(network, s string) (canonical, reason string) {
+	switch network {
+	case "unix", "systemd":
+		var ok bool
+		if s, ok = unescape(s); !ok {
+			return "", `a percent sign must be followed by two hexadecimal digits: write it as %25`
+		}
+		switch {
+		case network == "systemd" && strings.Contains(s, ":"):
+			return "", "the name of a passed socket has no colon in it"
+		case strings.Contains(s, "\x00"):
+			return "", "a zero byte cannot be part of it"
+		case network == "unix" && (s == "" || s == "@"):
+			return "", "a Unix socket needs a path, or @ and a name"
+		}
+		return s, ""
+	case "stdio":
+		if s != "" {
+			return "", "standard input and output have no address: write stdio:"
+		}
+		return "", ""
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", fmt.Sprintf("the address %q is not host:port (an IPv6 address goes into brackets: [::1]:80)", s)
+	}
+	if strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("/[]", r) }) {
+		return "", fmt.Sprintf("%q is no host", host)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil && !isService(port) {
+		return "", fmt.Sprintf("%q is no port: it is a number from 0 to 65535, or the name of a service", port)
+	}
+	return net.JoinHostPort(host, port), ""
+}
+
+// isService reports whether s can be the name of a service (RFC 6335, section 5.1).
+func isService(s string) bool {
+	letter := false
+	for _, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z':
+			letter = true
+		case '0' <= r && r <= '9' || r == '-':
+		default:
+			return false
+		}
+	}
+	return letter
+}
+
+// String is a string that Parse makes the same endpoint of.
+func (x Endpoint) String() string {
+	word := x.Network
+	switch {
+	case x.TLS && word == "tcp":
+		word = "tls"
+	case x.TLS:
+		word = "tls+" + word
+	}
+	where := x.Address
+	if x.Network == "unix" || x.Network == "systemd" {
+		where = escape(where, "?")
+	}
+	return word + ":" + where + x.Options.query()
+}
+
+// escape writes s with those bytes, percent signs and control characters as %XX.
+func escape(s, special string) string {
 	var b strings.Builder
-	if e.TLS {
-		b.WriteString("tls:")
-	}
-	address := e.Address
-	if e.Kind == "unix" {
-		address = strings.NewReplacer("%", "%25", "?", "%3F").Replace(address)
-	}
-	b.WriteString(e.Kind + ":" + address)
-	for i, name := range slices.Sorted(mapsKeys(e.options)) {
-		b.WriteString(map[bool]string{true: "?", false: "&"}[i == 0])
-		b.WriteString(url.QueryEscape(name))
-		if !options[name].flag {
-			b.WriteString("=" + url.QueryEscape(e.options.Get(name)))
+	for i := range len(s) {
+		if c := s[i]; c == '%' || c < ' ' || c == 0x7f || strings.IndexByte(special, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
 		}
 	}
 	return b.String()
 }
 
-func mapsKeys(m url.Values) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
+// unescape undoes escape. It reports whether s is well-formed.
+func unescape(s string) (string, bool) {
+	if !strings.Contains(s, "%") {
+		return s, true
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b.WriteByte(s[i])
+			continue
 		}
-	}
-}
-
-func (e Endpoint) has(name string) bool { return e.options.Has(name) }
-
-func (e Endpoint) duration(name string) time.Duration {
-	d, _ := time.ParseDuration(e.options.Get(name)) // Parse has looked
-	return d
-}
-
-func (e Endpoint) number(name string) int {
-	n, _ := strconv.Atoi(e.options.Get(name)) // likewise
-	return n
-}
-
-// only refuses options that are not for this purpose.
-func (e Endpoint) only(listen bool) error {
-	for _, name := range slices.Sorted(mapsKeys(e.options)) {
-		if o := options[name]; listen && !o.listen {
-			return &SyntaxError{e.String(), fmt.Sprintf("the option %s is for connecting, and not for listening", name)}
-		} else if !listen && !o.dial {
-			return &SyntaxError{e.String(), fmt.Sprintf("the option %s is for listening, and not for connecting", name)}
+		if i+2 >= len(s) {
+			return "", false
 		}
-	}
-	if why := e.checkProxy(listen); why != "" {
-		return &SyntaxError{e.String(), why}
-	}
-	return nil
-}
-
-// Server is something that listens. A [rondo.Listener] is one. Any goroutine may call its methods.
-type Server interface {
-	Addr() net.Addr
-	Close() error
-	OnClose(fn func())
-}
-
-// Listen listens at the endpoint of that string: see [Endpoint.Listen].
-func Listen(e *rondo.Engine, endpoint string, accept func() rondo.Protocol) (Server, error) {
-	at, err := Parse(endpoint)
-	if err != nil {
-		return nil, err
-	}
-	return at.Listen(e, accept)
-}
-
-// Listen accepts connections and gives each a protocol, as [rondo.Engine.Listen] does. For standard input and output there is one, at once, with whose end the server closes. The error is a *SyntaxError for an option that is for connecting, an
-// error about certificates, or Engine.Listen's. It may read files: not on a loop.
-func (e Endpoint) Listen(engine *rondo.Engine, accept func() rondo.Protocol) (Server, error) {
-	cfg, stop, err := e.listenConfig(engine)
-	if err != nil {
-		return nil, err
-	}
-	s, err := e.listen(engine, cfg, accept)
-	if err != nil {
-		stop()
-		return nil, err
-	}
-	s.OnClose(stop)
-	return s, nil
-}
-
-// listenConfig is what the options say, and what ends looking after certificates.
-func (e Endpoint) listenConfig(engine *rondo.Engine) (cfg rondo.ListenConfig, stop func(), err error) {
-	if err := e.only(true); err != nil {
-		return cfg, nil, err
-	}
-	cfg = rondo.ListenConfig{
-		Backlog: e.number("backlog"), ReusePort: e.has("reuseport"), MaxConns: e.number("maxconns"), MaxConnsPerAddr: e.number("peraddr"),
-		IdleTimeout: e.duration("idle"), Lifetime: e.duration("lifetime"),
-	}
-	stop = func() {}
-	if e.TLS {
-		if cfg.Wrap, stop, err = e.serverTLS(engine); err != nil {
-			return cfg, nil, err
+		c, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
 		}
+		b.WriteByte(byte(c))
+		i += 2
 	}
-	cfg.Wrap = e.expectProxy(cfg.Wrap)
-	return cfg, stop, nil
-}
-
-func (e Endpoint) listen(engine *rondo.Engine, cfg rondo.ListenConfig, accept func() rondo.Protocol) (Server, error) {
-	if e.Kind == "stdio" {
-		return listenStdio(engine, cfg, accept)
-	}
-	ln, err := e.bind(engine, cfg)
-	if err != nil {
-		return nil, err
-	}
-	if err := ln.Serve(accept); err != nil {
-		return nil, err
-	}
-	return ln, nil
-}
-
-// bind takes the address, or the socket that was passed.
-func (e Endpoint) bind(engine *rondo.Engine, cfg rondo.ListenConfig) (*rondo.Listener, error) {
-	if e.Kind != "systemd" {
-		return cfg.Bind(engine, e.Kind, e.Address)
-	}
-	f, err := activatedBy(e.Address)
-	if err != nil {
-		return nil, err
-	}
-	return cfg.BindFile(engine, f)
-}
-
-// Dial connects to the endpoint of that string: see [Endpoint.Dial]. A string that is none fails with its *SyntaxError.
-func Dial(ctx context.Context, e *rondo.Engine, endpoint string, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
-	at, err := Parse(endpoint)
-	if err != nil {
-		return failed(e.Loop(), err)
-	}
-	return at.Dial(ctx, e, nil, p)
-}
-
-// Dial connects as [rondo.Engine.Dial] does, to a loop if one is given. Any goroutine may call it, but that certificates in files are read at each call: off the loops then.
-func (e Endpoint) Dial(ctx context.Context, engine *rondo.Engine, l *rondo.Loop, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
-	dial, err := e.Dialer()
-	if err != nil {
-		return failed(cmp.Or(l, engine.Loop()), err)
-	}
-	return dial(ctx, engine, l, p)
-}
-
-// DialFunc connects, on that loop or, if it is nil, on one that the engine chooses.
-type DialFunc func(ctx context.Context, e *rondo.Engine, l *rondo.Loop, p rondo.Protocol) *rondo.Future[*rondo.Conn]
-
-// Dialer reads what there is to read, and returns what connects. For who connects more than once, on loops. The error is a *SyntaxError for an endpoint that one does not connect to, or one about certificates.
-func (e Endpoint) Dialer() (DialFunc, error) {
-	if err := e.only(false); err != nil {
-		return nil, err
-	}
-	if e.Kind == "systemd" || e.Kind == "stdio" {
-		return nil, &SyntaxError{e.String(), "it is for listening, and not for connecting"}
-	}
-	d := rondo.Dialer{Timeout: e.duration("timeout"), FallbackDelay: e.duration("delay")}
-	if from := e.options.Get("from"); from != "" {
-		var err error
-		if d.LocalAddr, err = e.localAddr(from); err != nil {
-			return nil, &SyntaxError{e.String(), "the option from: give an address of this machine"}
-		}
-	}
-	if !e.TLS {
-		return func(ctx context.Context, engine *rondo.Engine, l *rondo.Loop, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
-			d := d
-			d.Loop = l
-			e.sendProxy(&d, p)
-			return d.Dial(ctx, engine, e.Kind, e.Address, p)
-		}, nil
-	}
-	cfg, err := e.clientTLS()
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context, engine *rondo.Engine, l *rondo.Loop, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
-		d := d
-		d.Loop = l
-		e.sendProxy(&d, p)
-		return cfg.DialWith(ctx, engine, d, e.Kind, e.Address, p)
-	}, nil
-}
-
-func (e Endpoint) localAddr(from string) (net.Addr, error) {
-	if e.Kind == "unix" {
-		return &net.UnixAddr{Name: from, Net: "unix"}, nil
-	}
-	ip := net.ParseIP(from)
-	if ip == nil {
-		return nil, net.InvalidAddrError(from)
-	}
-	return &net.TCPAddr{IP: ip}, nil
-}
-
-func failed(l *rondo.Loop, err error) *rondo.Future[*rondo.Conn] {
-	p := rondo.NewPromise[*rondo.Conn](l)
-	p.Reject(err)
-	return p.Future()
+	return b.String(), true
 }

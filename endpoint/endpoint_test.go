@@ -2,166 +2,172 @@ package endpoint_test
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"os"
+	"reflect"
 	"strings"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/endpoint"
 	"github.com/rondo-go/rondo/inetd"
 	"github.com/rondo-go/rondo/internal/rig"
-	"github.com/rondo-go/rondo/knock"
 )
 
-func TestMain(m *testing.M) {
-	if at := os.Getenv("ENDPOINT_OF_CHILD"); at != "" {
-		if err := serveAt(at); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	goleak.VerifyTestMain(m)
+// What is written, and how it is printed; "" if that is the same.
+var good = []struct{ in, out string }{
+	{"tcp:127.0.0.1:80", ""},
+	{":80", "tcp::80"},
+	{"localhost:http", "tcp:localhost:http"},
+	{"[::1]:80", "tcp:[::1]:80"},
+	{"tcp6:[fe80::1%eth0]:80", ""},
+	{"tcp:[1.2.3.4]:80", "tcp:1.2.3.4:80"},
+	{"/run/x.sock", "unix:/run/x.sock"},
+	{"@name", "unix:@name"},
+	{"unix:/a%3Fb%25c", ""},
+	{"unix:/a?", "unix:/a"},
+	{"unix:relative", ""},
+	{"unix:/with spaces/and:colons", ""},
+	{"tls:h:443", ""},
+	{"tls+tcp:h:443", "tls:h:443"},
+	{"tls+tcp6:h:443", ""},
+	{"tls+unix:@x?name=h", ""},
+	{"systemd:", ""},
+	{"systemd:web.socket", ""},
+	{"tls+systemd:0?selfsigned", ""},
+	{"stdio:", ""},
+	{"tcp::80?reuseport&backlog=5&maxconns=7", "tcp::80?backlog=5&reuseport&maxconns=7"},
+	{"tcp:h:80?timeout=1500ms", "tcp:h:80?timeout=1.5s"},
+	{"tls:h:80?cert=/c%26d&key=k=k&ca=a%25?&alpn=h2,a%2Cb&name=n&insecure", "tls:h:80?name=n&insecure&cert=/c%26d&key=k=k&ca=a%25?&alpn=h2,a%2Cb"},
+	{"tcp::80?proxy=any&trust=10.1.2.3/8,::1,unix", "tcp::80?trust=10.0.0.0/8,::1/128,unix&proxy=any"},
+	{"tcp::80?proxy=v1&trust=any", "tcp::80?trust=0.0.0.0/0,::/0,unix&proxy=v1"},
 }
 
-// serveAt is the child process of tests: it tells knock-knock jokes there until the server closes, or its last client has left.
-func serveAt(at string) error {
-	e, err := rondo.New(rondo.Config{Loops: 1})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	over := make(chan struct{})
-	s, err := endpoint.Listen(e, at, knock.Server(nil, func(net.Addr, error) {
-		if at != "stdio:" {
-			close(over)
-		}
-	}))
-	if err != nil {
-		return err
-	}
-	if at == "stdio:" {
-		s.OnClose(func() { close(over) })
-	}
-	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
-		if _, there := os.LookupEnv(name); there {
-			return fmt.Errorf("%s is still there", name)
-		}
-	}
-	<-over
-	return nil
-}
-
+// Parse and String are each other's inverse.
 func TestParse(t *testing.T) {
-	for s, want := range map[string]string{
-		":7000":                                "tcp::7000",
-		"localhost:http":                       "tcp:localhost:http",
-		"tcp:127.0.0.1:7000":                   "tcp:127.0.0.1:7000",
-		"tcp6:[::1]:7000":                      "tcp6:[::1]:7000",
-		"[::1]:7000":                           "tcp:[::1]:7000",
-		"tcp4::7000?backlog=10&reuseport":      "tcp4::7000?backlog=10&reuseport",
-		"/tmp/s":                               "unix:/tmp/s",
-		"./s":                                  "unix:./s",
-		"@name":                                "unix:@name",
-		"unix:s":                               "unix:s",
-		"unix:/a%3Fb%25c":                      "unix:/a%3Fb%25c",
-		"tls:localhost:443":                    "tls:tcp:localhost:443",
-		"tls:unix:/tmp/s?name=x":               "tls:unix:/tmp/s?name=x",
-		"tls::443?cert=a b&key=k&alpn=h2,http": "tls:tcp::443?alpn=h2%2Chttp&cert=a+b&key=k",
-		"tls::443?cert=a%26b&key=k":            "tls:tcp::443?cert=a%26b&key=k",
-		"systemd:":                             "systemd:",
-		"systemd:web":                          "systemd:web",
-		"tls:systemd:0?selfsigned":             "tls:systemd:0?selfsigned",
-		"stdio:":                               "stdio:",
-		"example.com:80?timeout=5s&delay=1s":   "tcp:example.com:80?delay=1s&timeout=5s",
-	} {
-		e, err := endpoint.Parse(s)
-		if err != nil || e.String() != want {
-			t.Errorf("%q is %q, %v", s, e.String(), err)
+	for _, test := range good {
+		x, err := endpoint.Parse(test.in)
+		if err != nil {
+			t.Errorf("%q: %v", test.in, err)
+			continue
 		}
-	}
-	for s, why := range map[string]string{
-		"":                                "host:port",
-		"localhost":                       "host:port",
-		"tcp:localhost":                   "host:port",
-		"::1:7000":                        "host:port",
-		":70000":                          "0 to 65535",
-		":":                               "0 to 65535",
-		"unix:":                           "needs a path",
-		"unix:/a%":                        "%25",
-		"stdio:x":                         "no address",
-		"tls:tls::443":                    "twice",
-		"tls:":                            "host:port",
-		":80?":                            "no options behind",
-		":80?backlog":                     "whole number",
-		":80?backlog=0":                   "1 or more",
-		":80?backlog=1&backlog=2":         "twice",
-		":80?idle=5":                      "duration",
-		":80?idle=-5s":                    "duration",
-		":80?colour=red":                  `no option "colour"`,
-		":80?%":                           "name=value",
-		":80?reuseport=1":                 "has no value",
-		"/tmp/s?reuseport":                "TCP only",
-		":80?cert=a&key=b":                "for tls: only",
-		"tls::80?cert=a":                  "go together",
-		"tls::80?cert=":                   "a value",
-		"tls::80?cert=a&key=b&selfsigned": "in files or self-signed",
-		"tls::80?ca=a&insecure":           "give one of them",
-	} {
-		e, err := endpoint.Parse(s)
-		if syntax, ok := errors.AsType[*endpoint.SyntaxError](err); !ok || !strings.Contains(err.Error(), why) || syntax.Endpoint != s {
-			t.Errorf("%q is %v, %v; it was to be refused for %q", s, e, err, why)
+		want := test.out
+		if want == "" {
+			want = test.in
+		}
+		if got := x.String(); got != want {
+			t.Errorf("%q is printed as %q, want %q", test.in, got, want)
+		}
+		if again, err := endpoint.Parse(want); err != nil || !reflect.DeepEqual(again, x) {
+			t.Errorf("%q: parsed again: %+v, %v; want %+v", test.in, again, err, x)
 		}
 	}
 }
 
-// What an endpoint prints is read as the same endpoint.
+// What is wrong, and a word of what is said of it.
+var bad = []struct{ in, says string }{
+	{"", "begins with none"},
+	{"nothing", "begins with none"},
+	{"tls+:80", "begins with none"},
+	{"tls+tls:h:80", "begins with none"},
+	{"tcp:80", "not host:port"},
+	{"udp:h:80", "not host:port"},
+	{"tcp:h", "not host:port"},
+	{"tcp:::1:80", "not host:port"},
+	{"tcp:h:", "no port"},
+	{"tcp:h:65536", "no port"},
+	{"tcp:h:-1", "no port"},
+	{"tcp:a b:1", "no host"},
+	{"tcp:h/x:1", "no host"},
+	{"unix:", "needs a path"},
+	{"unix:@", "needs a path"},
+	{"unix:/a%", "two hexadecimal"},
+	{"unix:/a%0", "two hexadecimal"},
+	{"unix:/a%+1", "two hexadecimal"},
+	{"unix:/a%00", "zero byte"},
+	{"systemd:a:b", "no colon"},
+	{"stdio:x", "no address"},
+	{"tcp:h:1?color=red", "no option"},
+	{"tcp:h:1?&", "no option"},
+	{"tcp:h:1?backlog=1&backlog=2", "twice"},
+	{"tcp:h:1?backlog", "number above 0"},
+	{"tcp:h:1?backlog=0", "number above 0"},
+	{"tcp:h:1?maxconns=99999999999", "number above 0"},
+	{"tcp:h:1?reuseport=yes", "without a value"},
+	{"tcp:h:1?timeout=0s", "a time above 0"},
+	{"tcp:h:1?timeout=5", "a time above 0"},
+	{"tcp:h:1?cert=c", "one of TLS"},
+	{"unix:/x?insecure", "tls+unix:"},
+	{"tls:h:1?cert=", "a name"},
+	{"tls:h:1?key=k", "cert= is missing"},
+	{"tls:h:1?cert=c&selfsigned", "leave one"},
+	{"tls:h:1?alpn=a,,b", "names of protocols"},
+	{"tcp:h:1?proxy=v3&trust=any", "v1, v2 or any"},
+	{"tcp:h:1?trust=any", "proxy= is missing"},
+	{"tcp:h:1?proxy=v1&trust=localhost", "networks"},
+	{"tcp:h:1?proxy=v1&trust=fe80::1%25eth0", "networks"},
+	{"unix:/x?reuseport", "addresses of TCP"},
+	{"systemd:?backlog=1", "opened here"},
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, test := range bad {
+		x, err := endpoint.Parse(test.in)
+		if wrong, ok := errors.AsType[*endpoint.Error](err); !ok || !strings.Contains(wrong.Reason, test.says) || wrong.Endpoint != test.in {
+			t.Errorf("%q: %+v, %v; want %q", test.in, x, err, test.says)
+		}
+	}
+}
+
+// Options of the other side, and what a side cannot do without, are refused before anything is opened.
+func TestSides(t *testing.T) {
+	e := rig.New(t, rondo.Config{})
+	for _, test := range []struct {
+		in, listen, dial string // what is said; "" if nobody asks
+	}{
+		{"tcp:127.0.0.1:1?timeout=1s", "not for a server", ""},
+		{"tcp:127.0.0.1:1?backlog=5", "", "not for a client"},
+		{"tls:127.0.0.1:1?insecure&selfsigned", "not for a server", "not for a client"},
+		{"tls:127.0.0.1:1", "needs a certificate", ""},
+		{"tcp:127.0.0.1:1?proxy=v2", "whose headers it believes", ""},
+		{"tcp:127.0.0.1:1?proxy=any", "", "one version"},
+		{"tls+unix:/x", "", "name= must say"},
+		{"stdio:", "", "for servers"},
+		{"systemd:", "", "for servers"},
+		{"tls:127.0.0.1:1?cert=/does/not/exist", "no such file", "no such file"},
+		{"tls:127.0.0.1:1?selfsigned&ca=/does/not/exist", "no such file", ""},
+		{"tls:127.0.0.1:1?ca=endpoint_test.go", "", "no certificate"},
+		{"nonsense", "begins with none", "begins with none"},
+	} {
+		if test.listen != "" {
+			if _, err := endpoint.Listen(e.Engine, test.in, inetd.Echo); err == nil || !strings.Contains(err.Error(), test.listen) {
+				t.Errorf("Listen(%q): %v, want %q", test.in, err, test.listen)
+			}
+		}
+		if test.dial != "" {
+			if _, err := rig.Outcome(t, endpoint.Dial(background, e.Engine, test.in, inetd.Echo())); err == nil || !strings.Contains(err.Error(), test.dial) {
+				t.Errorf("Dial(%q): %v, want %q", test.in, err, test.dial)
+			}
+			if _, err := endpoint.DialNet(background, e.Engine, test.in); err == nil || !strings.Contains(err.Error(), test.dial) {
+				t.Errorf("DialNet(%q): %v, want %q", test.in, err, test.dial)
+			}
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{":7000", "tls:unix:/a%3Fb?name=x&alpn=h2", "systemd:web", "stdio:", "@x", "tls::1?cert=%26&key=+", "tcp6:[::1%25eth0]:1"} {
-		f.Add(s)
+	for _, test := range good {
+		f.Add(test.in)
+	}
+	for _, test := range bad {
+		f.Add(test.in)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		e, err := endpoint.Parse(s)
+		x, err := endpoint.Parse(s)
 		if err != nil {
 			return
 		}
-		again, err := endpoint.Parse(e.String())
-		if err != nil || again.String() != e.String() || again.Kind != e.Kind || again.Address != e.Address || again.TLS != e.TLS {
-			t.Errorf("%q prints as %q, which is %q, %v", s, e, again, err)
+		again, err := endpoint.Parse(x.String())
+		if err != nil || !reflect.DeepEqual(again, x) {
+			t.Errorf("%q is printed as %q, which is %+v, %v; want %+v", s, x, again, err, x)
 		}
 	})
-}
-
-// Options are for one purpose, and a server of TLS wants a certificate.
-func TestPurpose(t *testing.T) {
-	e := rig.New(t, rondo.Config{})
-	for s, why := range map[string]string{
-		":0?timeout=1s":               "for connecting",
-		"tls::0":                      "needs a certificate",
-		"tls::0?cert=a.pem&key=b.pem": "a.pem",
-		"tls::0?selfsigned&ca=ca.pem": "ca.pem",
-		"systemd:":                    "no socket was passed",
-		"x":                           "host:port",
-	} {
-		if _, err := endpoint.Listen(e.Engine, s, inetd.Echo); err == nil || !strings.Contains(err.Error(), why) {
-			t.Errorf("listening at %q: %v; it was to be refused for %q", s, err, why)
-		}
-	}
-	for s, why := range map[string]string{
-		"localhost:1?maxconns=1": "for listening",
-		"systemd:":               "for listening",
-		"stdio:":                 "for listening",
-		"tls:unix:/tmp/s":        "server's name",
-		"tls:x:1?ca=ca.pem":      "ca.pem",
-		"localhost:1?from=x":     "an address of this machine",
-		"x":                      "host:port",
-	} {
-		if _, err := endpoint.Dial(t.Context(), e.Engine, s, inetd.Discard()).Wait(t.Context()); err == nil || !strings.Contains(err.Error(), why) {
-			t.Errorf("connecting to %q: %v; it was to be refused for %q", s, err, why)
-		}
-	}
 }

@@ -35,18 +35,18 @@ func (shouting) FrameReceived(c *framed.Conn, line []byte) {
 	_ = c.SendFrame([]byte(fmt.Sprintf("%s!", line)))
 }
 
-// netEcho is an echo on a goroutine, over a net.Conn.
-type netEcho struct{}
+// netEchoing is an echo on a goroutine, over a net.Conn.
+type netEchoing struct{}
 
-func (netEcho) ConnectionMade(c *rondo.Conn) {
+func (netEchoing) ConnectionMade(c *rondo.Conn) {
 	conn := rondo.NetConn(c)
 	go func() {
 		_, _ = io.Copy(conn, conn)
 		_ = conn.Close()
 	}()
 }
-func (netEcho) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
-func (netEcho) ConnectionLost(*rondo.Conn, error)        {}
+func (netEchoing) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
+func (netEchoing) ConnectionLost(*rondo.Conn, error)        {}
 
 // protocols are all that there are in this repository, what a client says and what it hears until the server has closed.
 func protocols() map[string]struct {
@@ -73,19 +73,19 @@ func protocols() map[string]struct {
 			_, err := stream.Copy(t, s, s)
 			return err
 		}), "hello", "hello"},
-		"net.Conn":  {func() rondo.Protocol { return netEcho{} }, "hello", "hello"},
+		"net.Conn":  {func() rondo.Protocol { return netEchoing{} }, "hello", "hello"},
 		"transform": {poetry.TransformServer(nil), "9:shout.one,", "3:ONE,"},
 	}
 }
 
 // Every protocol runs over plain, TLS and Unix sockets by changing one argument.
 func TestEverywhere(t *testing.T) {
-	for _, kind := range []string{"tcp:", "unix:", "tls:tcp:", "tls:unix:"} {
+	for _, kind := range []string{"tcp:", "unix:", "tls:", "tls+unix:"} {
 		for name, c := range protocols() {
 			t.Run(kind+name, func(t *testing.T) {
 				e := rig.New(t, rondo.Config{})
 				place, listening, dialing := "127.0.0.1:0", "", ""
-				if kind == "unix:" || kind == "tls:unix:" {
+				if kind == "unix:" || kind == "tls+unix:" {
 					place = filepath.Join(t.TempDir(), "s")
 				}
 				if kind[:2] == "tl" {
@@ -125,11 +125,11 @@ func (p *saying) ConnectionLost(*rondo.Conn, error) { p.heard <- string(p.got) }
 
 // In a simulation they are the same.
 func TestSimulated(t *testing.T) {
-	for _, kind := range []string{"tcp:", "unix:", "tls:tcp:", "tls:unix:"} {
+	for _, kind := range []string{"tcp:", "unix:", "tls:", "tls+unix:"} {
 		sim.Run(t, sim.Config{}, func(w *sim.World) {
 			server := w.Host("server")
 			place, client, to := ":7000", w.Host("client"), "server:7000"
-			if kind == "unix:" || kind == "tls:unix:" {
+			if kind == "unix:" || kind == "tls+unix:" {
 				place, client, to = "/s", server, "/s"
 			}
 			listening, dialing := "", ""

@@ -93,18 +93,18 @@ func TestTalkativeClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secure := range []bool{false, true} {
+	for _, encrypted := range []bool{false, true} {
 		eachServer(t, func(t *testing.T, serve func(*testing.T, Options) Address) {
 			o := atOnce(text)
 			out := newLineWaiter()
 			o.NumBytes, o.Out = len(text), out
-			if secure {
+			if encrypted {
 				o.TLS = server
 			}
 			address := serve(t, o)
 			raw := dial(t, address)
 			conn := raw
-			if secure {
+			if encrypted {
 				conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
 			}
 			defer conn.Close()
@@ -121,7 +121,7 @@ func TestTalkativeClient(t *testing.T) {
 				t.Errorf("got %d bytes, %v", len(poem), err)
 			}
 			next := dial(t, address)
-			if secure {
+			if encrypted {
 				next = tls.Client(next, &tls.Config{InsecureSkipVerify: true})
 			}
 			expect(t, next, text[:10]) // though the first has not left

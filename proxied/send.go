@@ -13,12 +13,6 @@ func Send(describe func(c *rondo.Conn) proxyproto.Header) func(p rondo.Protocol)
 	return func(p rondo.Protocol) rondo.Protocol { return &sender{describe, p} }
 }
 
-// Announcer is implemented by protocols that are dialed for somebody else. Package endpoint asks them for the header that proxy=v1 and proxy=v2 have a connection begin with; of others it
-// says who has connected ([Own]). ProxyHeader is called on the connection's loop, before ConnectionMade.
-type Announcer interface {
-	ProxyHeader(version int) proxyproto.Header
-}
-
 // Of describes a connection that was accepted, to whom it is passed on to: from its RemoteAddr, to its LocalAddr. One of a Unix socket has no words in version 1, which then says UNKNOWN. Only on the
 // connection's loop.
 func Of(c *rondo.Conn, version int) proxyproto.Header {

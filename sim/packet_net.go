@@ -179,18 +179,18 @@ func (s *socket) travel(far *Host, to netip.AddrPort, data []byte) {
 	case l.loses(side):
 		w.log.add(l.name(), "lost", d.name)
 		return
-	case lose && w.fault(l.name(), "lose packet", d.name):
+	case lose && w.fault(l.name(), "drop", d.name):
 		return
 	}
 	at := left + l.delay() + int64(d.delay)
-	if late && w.fault(l.name(), "late packet", d.name) {
+	if late && w.fault(l.name(), "late", d.name) {
 		at += lateBy
 	}
 	t := &transit{Datagram: d, s: s, l: l, dest: to, source: netip.AddrPortFrom(s.source(to), s.local.Port()), sent: w.now, left: left}
 	for range 1 + d.copies {
 		w.at(at, t)
 	}
-	if again && w.fault(l.name(), "double packet", d.name) {
+	if again && w.fault(l.name(), "double", d.name) {
 		w.at(at+againBy, t)
 	}
 }

@@ -122,9 +122,9 @@ func TestPacketFaults(t *testing.T) {
 		noted  string
 	}{
 		{"calm", sim.Faults{}, nil, func(got []string) bool { return len(got) == n && ordered(got) }, ""},
-		{"lost", sim.Faults{LosePackets: 0.2}, nil, func(got []string) bool { return len(got) < n && len(got) > n/2 && ordered(got) }, "lose packet"},
-		{"twice", sim.Faults{DuplicatePackets: 0.2}, nil, func(got []string) bool { return len(got) > n && distinct(got) == n }, "double packet"},
-		{"late", sim.Faults{ReorderPackets: 0.2}, nil, func(got []string) bool { return len(got) == n && distinct(got) == n && !ordered(got) }, "late packet"},
+		{"lost", sim.Faults{LosePackets: 0.2}, nil, func(got []string) bool { return len(got) < n && len(got) > n/2 && ordered(got) }, "drop"},
+		{"twice", sim.Faults{DuplicatePackets: 0.2}, nil, func(got []string) bool { return len(got) > n && distinct(got) == n }, "double"},
+		{"late", sim.Faults{ReorderPackets: 0.2}, nil, func(got []string) bool { return len(got) == n && distinct(got) == n && !ordered(got) }, "late"},
 		{"lost by a script", sim.Faults{}, func(d *sim.Datagram) {
 			if string(d.Data()) == "017" {
 				d.Lose()
@@ -175,7 +175,7 @@ func TestPacketFaultsAreApart(t *testing.T) {
 				post(w, c, "x")
 			}
 			for _, f := range w.Faults() {
-				if strings.HasPrefix(f, "lose packet") {
+				if strings.HasPrefix(f, "drop") {
 					names = append(names, f)
 				}
 			}

@@ -94,12 +94,12 @@ func TestListenOn(t *testing.T) {
 		"7000": "tcp 127.0.0.1:7000", ":7000": "tcp 127.0.0.1:7000", "0.0.0.0:7000": "tcp 0.0.0.0:7000",
 		"[::1]:0": "tcp [::1]:0", "localhost:1": "tcp localhost:1", "unix:/tmp/x": "unix /tmp/x", "unix:@x": "unix @x",
 	} {
-		if network, address, err := listenOn(s); err != nil || network+" "+address != want {
+		if network, address, err := listenOn("--addr", s); err != nil || network+" "+address != want {
 			t.Errorf("%q is read as %s %s, %v, want %s", s, network, address, err, want)
 		}
 	}
 	for _, s := range []string{"", "x", "::1:7000", "localhost:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:+7", "unix:", "[::1"} {
-		if network, address, err := listenOn(s); err == nil {
+		if network, address, err := listenOn("--addr", s); err == nil {
 			t.Errorf("%q is read as %s %s", s, network, address)
 		}
 	}

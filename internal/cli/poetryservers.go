@@ -71,7 +71,7 @@ func (p *program) transformPoetry() *cobra.Command {
 		Use:   "transformpoetry [options]",
 		Short: "Make other poems of poems",
 		Long: `Make other poems of poems. A request is a netstring, the name of a transform, a
-dot and a poem: "20:cummingsify.SPRING IS," is answered by "9:spring is,". Any
+dot and a poem: "21:cummingsify.SPRING IS," is answered by "9:spring is,". Any
 number of requests may come on one connection, and are answered in their order.
 One that is no netstring, has a poem of more than a million bytes, or names a
 transform that there is not, is told on standard error, and ends the connection. Ctrl-C ends the

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 //	start NAME COMMAND ARG...       run it in the background
 //	choke NAME FIFO COMMAND ARG...  the same, with the FIFO for its output, which is full once it has written (choke_test.go)
 //	await NAME REGEXP [VARIABLE]    wait until its output matches; the first group goes into the variable
-//	signal NAME INT|TERM|HUP        send it a signal
+//	signal NAME INT|TERM|HUP|USR1   send it a signal
 //	finish NAME N                   wait until it has ended, with that status; its output is then in NAME.out, NAME.err
 //	timeless FILE                   replace the times in it by TIME
 //	hold NAME ADDRESS               open a connection (connections_test.go)
@@ -188,8 +188,11 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 2, "signal NAME INT|TERM|HUP")
+	need(ts, neg, args, 2, "signal NAME INT|TERM|HUP|USR1")
 	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
+	for _, s := range statsSignals {
+		signals["USR1"] = s
+	}
 	ts.Check(named(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
 }
 

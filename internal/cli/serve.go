@@ -151,31 +151,31 @@ const maxLoops = 1024
 // longestSocketPath leaves room for the zero byte at the end: 107 bytes on Linux, 103 on the BSDs and macOS.
 const longestSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// listenOn reads an address to listen on. Loopback unless told otherwise: a missing host is 127.0.0.1.
-func listenOn(s string) (network, address string, err error) {
+// listenOn reads an address to listen on, which the user has given as what. Loopback unless told otherwise: a missing host is 127.0.0.1.
+func listenOn(what, s string) (network, address string, err error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		if path == "" {
-			return "", "", wrong("--addr: a Unix socket needs a path: write it like unix:/tmp/echo.sock.")
+			return "", "", wrong("%s: a Unix socket needs a path: write it like unix:/tmp/echo.sock.", what)
 		}
 		if len(path) > longestSocketPath {
-			return "", "", wrong("--addr: the path of the Unix socket has %d bytes: give one of at most %d, which is the "+
-				"most that this system takes.", len(path), longestSocketPath)
+			return "", "", wrong("%s: the path of the Unix socket has %d bytes: give one of at most %d, which is the "+
+				"most that this system takes.", what, len(path), longestSocketPath)
 		}
 		return "unix", path, nil
 	}
 	host, port := "", s
 	if strings.Contains(s, ":") {
 		if host, port, err = net.SplitHostPort(s); err != nil {
-			return "", "", wrong("--addr: %q is not of the form [HOST:]PORT: write it like 127.0.0.1:7000 or [::1]:7000.", s)
+			return "", "", wrong("%s: %q is not of the form [HOST:]PORT: write it like 127.0.0.1:7000 or [::1]:7000.", what, s)
 		}
 	}
 	n, err := strconv.Atoi(port)
 	huge := errors.Is(err, strconv.ErrRange)
 	if err != nil && !huge || strings.HasPrefix(port, "+") {
-		return "", "", wrong("--addr: the port %q is no whole number: write the address like 127.0.0.1:7000.", port)
+		return "", "", wrong("%s: the port %q is no whole number: write the address like 127.0.0.1:7000.", what, port)
 	}
 	if huge || n < 0 || n > maxPort {
-		return "", "", wrong("--addr: the port %s is out of range: give a whole number from 0 to %d.", port, maxPort)
+		return "", "", wrong("%s: the port %s is out of range: give a whole number from 0 to %d.", what, port, maxPort)
 	}
 	if host == "" {
 		host = "127.0.0.1"

@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -59,42 +56,20 @@ func (s *server) flags(f *pflag.FlagSet) {
 
 // endpoint is where to listen.
 func (s *server) endpoint() (endpoint.Endpoint, error) {
-	if (s.cert == "") != (s.key == "") {
-		return endpoint.Endpoint{}, wrong("--cert and --key go together: give both, or neither.")
+	at, err := place("--addr", s.address)
+	switch {
+	case err != nil:
+		return at, err
+	case (s.cert == "") != (s.key == ""):
+		return at, wrong("--cert and --key go together: give both, or neither.")
+	case s.cert != "" && !s.tls:
+		return at, wrong("--cert and --key are for --tls, which is missing.")
+	case s.tls && at.TLS:
+		return at, wrong("--tls and an address with tls: say the same: give one of them.")
+	case s.tls:
+		at.TLS, at.Cert, at.Key, at.SelfSigned = true, s.cert, s.key, s.cert == ""
 	}
-	if s.cert != "" && !s.tls {
-		return endpoint.Endpoint{}, wrong("--cert and --key are for --tls, which is missing.")
-	}
-	text := s.address
-	if kind, _, ok := strings.Cut(text, ":"); !ok || !slices.Contains([]string{"tcp", "tcp4", "tcp6", "tls", "systemd", "stdio"}, kind) && !strings.Contains(text, "?") {
-		network, address, err := listenOn(text)
-		if err != nil {
-			return endpoint.Endpoint{}, err
-		}
-		if network == "unix" {
-			address = strings.NewReplacer("%", "%25", "?", "%3F").Replace(address)
-		}
-		text = network + ":" + address
-	}
-	if s.tls {
-		if strings.HasPrefix(text, "tls:") {
-			return endpoint.Endpoint{}, wrong("--tls and an address with tls: say the same: give one of them.")
-		}
-		option := "selfsigned"
-		if s.cert != "" {
-			option = url.Values{"cert": {s.cert}, "key": {s.key}}.Encode()
-		}
-		separator := "?"
-		if strings.Contains(text, "?") {
-			separator = "&"
-		}
-		text = "tls:" + text + separator + option
-	}
-	at, err := endpoint.Parse(text)
-	if syntax, ok := errors.AsType[*endpoint.SyntaxError](err); ok {
-		return at, wrong("--addr: %q: %s.", s.address, syntax.Reason)
-	}
-	return at, err
+	return at, nil
 }
 
 // listen serves until ctx ends, with protocols that accept makes.
@@ -117,10 +92,13 @@ func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Pro
 		return err
 	}
 	defer e.Close()
-	if s.tls && s.cert == "" {
+	if at.SelfSigned {
 		fmt.Fprintln(p.errs, selfSignedNotice)
 	}
-	ln, err := at.Listen(e, accept)
+	ln, err := at.Bind(e)
+	if err == nil {
+		err = ln.Serve(accept)
+	}
 	if err != nil {
 		return descriptors.Blame(err) // while the engine has those that it has
 	}
@@ -128,7 +106,7 @@ func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Pro
 	if ln.Addr().Network() == "unix" {
 		where = "unix:" + where
 	}
-	if at.Kind == "stdio" { // which is the client's
+	if at.Network == "stdio" { // which is the client's
 		closed := make(chan struct{})
 		ln.OnClose(func() { close(closed) })
 		select {

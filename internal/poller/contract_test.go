@@ -100,6 +100,9 @@ var contract = []clause{
 
 	// Splicing: contract_splice_test.go.
 	{"splicing", splices, true},
+
+	// Sending files: contract_sendfile_test.go.
+	{"sending files", sendsFiles, true},
 }
 
 func TestContract(t *testing.T) {

@@ -68,6 +68,10 @@
 // is not connected may be Writable though the one that is sent to has no room: whoever is told EAGAIN then must try again after a while. A backend need not
 // have multicast, or an option; it refuses them with an error.
 //
+// Adopting. A backend of the operating system's sockets can take over a listening one that another program has opened: it implements [Adopter].
+//
+// Sending files. A backend whose kernel sends a regular file to a socket without showing it to the program implements [FileSender].
+//
 // Errors. Calls that the kernel refuses for now return [syscall.EAGAIN], unwrapped; Recv
 // returns 0 and nil at the end of the stream. All other errors are the kernel's ([syscall.Errno],
 // wrapped in [os.SyscallError] where several calls were made). Add returns a [LimitError] where a
@@ -195,6 +199,12 @@ type Splicer interface {
 	Splice(from, to, n int) (int, error)
 }
 
+// Adopter is implemented by pollers whose listening sockets are the operating system's.
+type Adopter interface {
+	// ShareListener makes a descriptor of what fd names, which stays open; see [sock.ShareListener]. It is to Accept what Listen returns.
+	ShareListener(fd int) (int, error)
+}
+
 // Passer is implemented by pollers whose Unix sockets are the operating system's.
 type Passer interface {
 	// RecvFiles and SendFiles are Recv and Send with descriptors that go with the bytes; see [sock.RecvFiles] and [sock.SendFiles]. Those that are received are blocking or
@@ -202,6 +212,13 @@ type Passer interface {
 	RecvFiles(fd int, p []byte) (n int, fds []int, lost bool, err error)
 	SendFiles(fd int, p []byte, fds []int) (int, error)
 	PeerCredentials(fd int) (sock.Credentials, error)
+}
+
+// FileSender is implemented by pollers that can send a regular file to a stream socket.
+type FileSender interface {
+	// SendFile sends at most n and [sock.MaxTransfer] bytes of the file, which is the operating system's, from offset, and returns how many; its
+	// position is left alone. It says EAGAIN when the socket has no room, and 0 with a nil error at or behind the end of the file. It may take as long as the disk does.
+	SendFile(fd, file int, offset int64, n int) (int, error)
 }
 
 // ErrNotPollable is OpenFile's for what is always ready, though reading it may take long.

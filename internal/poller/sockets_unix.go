@@ -28,6 +28,7 @@ func (sockets) Unsent(fd int) int                                 { return sock.
 func (sockets) PeerCredentials(fd int) (sock.Credentials, error)  { return sock.PeerCredentials(fd) }
 func (sockets) LocalAddr(fd int) net.Addr                         { return sock.LocalAddr(fd) }
 func (sockets) PeerAddr(fd int) net.Addr                          { return sock.PeerAddr(fd) }
+func (sockets) ShareListener(fd int) (int, error)                 { return sock.ShareListener(fd) }
 func (sockets) SetNoDelay(fd int, on bool) error                  { return sock.SetNoDelay(fd, on) }
 func (sockets) SetKeepAlive(fd int, idle time.Duration) error     { return sock.SetKeepAlive(fd, idle) }
 

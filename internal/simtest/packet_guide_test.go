@@ -1,7 +1,6 @@
 package simtest
 
 import (
-	"context"
 	"os"
 	"regexp"
 	"strings"
@@ -105,16 +104,17 @@ func TestQuestionInVain(t *testing.T) {
 
 func TestEchoDatagrams(t *testing.T) {
 	sim.Run(t, sim.Config{}, func(w *sim.World) {
-		task.Go(w.Host("server").Engine().Loop(), func(t *task.Task) (struct{}, error) {
+		l := w.Host("server").Engine().Loop()
+		l.Post(task.Go(l, func(t *task.Task) (struct{}, error) {
 			p, err := stream.ListenPackets(t, "udp", ":7")
 			if err != nil {
 				return struct{}{}, err
 			}
 			return struct{}{}, echoDatagrams(t, p)
-		}).Ignore()
+		}).Ignore)
 		e := w.Host("client").Engine()
 		q := &question{asked: []byte("hello"), answer: rondo.NewPromise[string](e.Loop())}
-		e.DialPacket(context.Background(), "udp", "server:7", q)
+		e.DialPacket(t.Context(), "udp", "server:7", q)
 		if s, err := q.answer.Future().Wait(t.Context()); err != nil || s != "hello" {
 			w.Errorf("%q, %v", s, err)
 		}

@@ -201,6 +201,7 @@ func TestPacketSessionsDrain(t *testing.T) {
 		r = newSessionRig(w, ps)
 		r.send("a", "a")
 		r.send("b", "b")
+		w.Host("c").After(time.Second, func() { r.send("c", "too late") })
 		since := w.Elapsed()
 		if err := w.Host("server").Engine().Shutdown(t.Context()); err != nil {
 			w.Errorf("%v", err)
@@ -211,5 +212,8 @@ func TestPacketSessionsDrain(t *testing.T) {
 		w.Sleep(time.Second)
 		r.expect("sessions", r.log, []string{"a: made", "b: made", "a: drain", "b: drain", "a: lost: <nil>", "b: lost: <nil>"})
 		r.expect("b hears it", r.from["b"].got, []string{"b 1", "bye"})
+		if r.ps.Refused() != 1 {
+			w.Errorf("refused %d", r.ps.Refused())
+		}
 	})
 }

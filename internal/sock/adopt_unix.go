@@ -3,35 +3,32 @@
 package sock
 
 import (
-	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// AdoptListener makes a non-blocking descriptor of a listening stream socket that the process was given. It names the same open file as f, which stays open.
-func AdoptListener(f *os.File) (fd int, err error) {
-	if fd, err = Duplicate(f); err != nil {
-		return -1, err
+// errNotListening is what [ShareListener] refuses.
+var errNotListening = fmt.Errorf("it is not a listening stream socket of TCP or Unix: %w", unix.EPROTOTYPE)
+
+// ShareListener makes a non-blocking descriptor of the caller's own for a listening stream socket that somebody else has opened. As with
+// [ShareFile] both name one open file, which is non-blocking for all who have it until the last of our duplicates is given to [Close].
+func ShareListener(fd int) (int, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return -1, os.NewSyscallError("fstat", err)
 	}
-	defer func() {
-		if err != nil {
-			_ = unix.Close(fd)
-		}
-	}()
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return -1, errNotListening
+	}
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
-		return -1, errors.New("it is no socket")
+		return -1, os.NewSyscallError("getsockopt", err)
 	}
 	listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
-	switch {
-	case kind != unix.SOCK_STREAM:
-		return -1, errors.New("it is a socket for datagrams, and no listening stream socket")
-	case err == nil && listens == 0: // OpenBSD does not tell
-		return -1, errors.New("it is a socket that does not listen")
+	if err != nil || listens == 0 || kind != unix.SOCK_STREAM || LocalAddr(fd) == nil {
+		return -1, errNotListening
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return -1, os.NewSyscallError("fcntl", err)
-	}
-	return fd, nil
+	return share(fd, idOf(&st))
 }

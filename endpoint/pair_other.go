@@ -1,0 +1,10 @@
+//go:build !unix
+
+package endpoint
+
+import (
+	"errors"
+	"os"
+)
+
+func pair() (*os.File, halfCloser, error) { return nil, nil, errors.ErrUnsupported }

@@ -1,0 +1,148 @@
+package endpoint
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/rondo-go/rondo"
+)
+
+// stdio serves one connection on standard input and output. The connection is one end of a pair of Unix sockets; two goroutines copy between the other and the files, blocking, as
+// programs do. So files, terminals and pipes are all the same to the protocol, which half-closes and is held back as on any socket, and no flag changes of what the shell has too.
+type stdio struct {
+	engine *rondo.Engine
+	wrap   func(func() rondo.Protocol) func() rondo.Protocol
+
+	mu       sync.Mutex
+	serving  bool
+	closed   bool
+	onClosed []func()
+}
+
+func newStdio(e *rondo.Engine, wrap func(func() rondo.Protocol) func() rondo.Protocol) *stdio {
+	return &stdio{engine: e, wrap: wrap}
+}
+
+// stdioAddr is the address of standard input and output.
+type stdioAddr struct{}
+
+func (stdioAddr) Network() string { return "stdio" }
+func (stdioAddr) String() string  { return "standard input and output" }
+
+var errServed = errors.New("it is closed, or has its only connection already")
+
+func (s *stdio) opError(err error) error {
+	return &net.OpError{Op: "listen", Net: "stdio", Addr: stdioAddr{}, Err: err}
+}
+
+// serve makes the connection.
+func (s *stdio) serve(accept func() rondo.Protocol) error {
+	s.mu.Lock()
+	refused := s.serving || s.closed
+	s.serving = true
+	s.mu.Unlock()
+	if refused {
+		return s.opError(errServed)
+	}
+	if s.wrap != nil {
+		accept = s.wrap(accept)
+	}
+	near, far, err := pair()
+	if err != nil {
+		s.end()
+		return s.opError(err)
+	}
+	l := s.engine.Loop()
+	if !l.Post(func() { s.begin(l, near, far, accept) }) {
+		_ = near.Close()
+		_ = far.Close()
+		s.end()
+		return s.opError(rondo.ErrEngineClosed)
+	}
+	return nil
+}
+
+// begin is serve on the loop.
+func (s *stdio) begin(l *rondo.Loop, near *os.File, far halfCloser, accept func() rondo.Protocol) {
+	defer near.Close() // the connection has a descriptor of its own
+	made := false
+	defer func() { // also if making the protocol panics
+		if !made {
+			_ = far.Close()
+			s.end()
+		}
+	}()
+	p := accept()
+	if p == nil {
+		return
+	}
+	c, err := l.OpenFile(near, p)
+	if err != nil {
+		l.Engine().Logger().Error("endpoint: serving standard input and output failed", "error", err)
+		return
+	}
+	made = true
+	written := make(chan struct{})
+	in, out := os.Stdin, os.Stdout
+	go func() {
+		_, _ = io.Copy(far, in)
+		_ = far.CloseWrite()
+	}()
+	go func() {
+		defer close(written)
+		_, err := io.Copy(out, far)
+		if err != nil { // nobody reads it any more
+			_ = far.Close()
+		}
+	}()
+	c.OnLost(func(error) {
+		go func() {
+			<-written
+			_ = far.Close()
+			s.end()
+		}()
+	})
+}
+
+// halfCloser is the goroutines' end of the pair.
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// close gives up what is not served yet.
+func (s *stdio) close() {
+	s.mu.Lock()
+	serving := s.serving
+	s.serving = true
+	s.mu.Unlock()
+	if !serving {
+		s.end()
+	}
+}
+
+// end tells those who wait for it.
+func (s *stdio) end() {
+	s.mu.Lock()
+	fns := s.onClosed
+	s.closed, s.onClosed = true, nil
+	s.mu.Unlock()
+	for _, fn := range fns {
+		fn()
+	}
+}
+
+func (s *stdio) onClose(fn func()) {
+	s.mu.Lock()
+	closed := s.closed
+	if !closed {
+		s.onClosed = append(s.onClosed, fn)
+	}
+	s.mu.Unlock()
+	if closed {
+		fn()
+	}
+}

@@ -1,0 +1,11 @@
+//go:build unix
+
+package cli
+
+import (
+	"os"
+	"syscall"
+)
+
+// statsSignals are those that ask for statistics.
+var statsSignals = []os.Signal{syscall.SIGUSR1}
