@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func write(t *testing.T) (dir string) {
 	}
 	c := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
 	k := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
-	for name, data := range map[string][]byte{"cert.pem": c, "key.pem": k, "both.pem": append(c[:len(c):len(c)], k...)} {
+	for name, data := range map[string][]byte{"cert.pem": c, "key.pem": k, "both.pem": append(slices.Clip(c), k...)} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}

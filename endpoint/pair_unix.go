@@ -10,8 +10,8 @@ import (
 
 // pair is two stream sockets that are connected to each other.
 func pair() (near *os.File, far halfCloser, err error) {
-	syscall.ForkLock.RLock() // no child is started between the two calls
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	syscall.ForkLock.RLock()                                                // no child is started between the two calls
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0) //nolint:forbidigo // they become files at once
 	if err == nil {
 		syscall.CloseOnExec(fds[0])
 		syscall.CloseOnExec(fds[1])

@@ -253,6 +253,7 @@ func (p *collector) DataReceived(_ *rondo.Conn, data []byte) int {
 	p.got = append(p.got, data...)
 	return len(data)
 }
+
 func (p *collector) ConnectionLost(_ *rondo.Conn, err error) {
 	p.done <- fmt.Sprintf("%v %q %v", p.made, p.got, err)
 }
