@@ -294,7 +294,7 @@ func TestSendNothing(t *testing.T) {
 	if got := rig.Await(t, p.done); !strings.Contains(got, rondo.ErrAborted.Error()) {
 		t.Error(got)
 	}
-	e.Log.Discard("before its PROXY header")
+	e.Log.Await(t, "before its PROXY header")
 }
 
 // In a simulation a header is cut, slow and lost like all else: who gets through is who the proxy said.
