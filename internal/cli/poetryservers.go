@@ -18,7 +18,7 @@ import (
 func (p *program) fastPoetry() *cobra.Command {
 	o := poetry.DefaultOptions(poetry.Source{})
 	o.Out, o.NumBytes, o.Delay = p.out, math.MaxInt, 0
-	secure := false
+	var encryption serverTLS
 	cmd := &cobra.Command{
 		Use:   "fastpoetry [options] FILE",
 		Short: "Serve a poem as fast as it is read",
@@ -32,11 +32,9 @@ end it at once.`,
 		Args:                  onePoem,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Source = poetry.NamedSource(args[0])
-			if secure {
-				var err error
-				if o.TLS, err = p.selfSigned(); err != nil {
-					return err
-				}
+			var err error
+			if o.TLS, err = encryption.config(p); err != nil {
+				return err
 			}
 			return p.slowAsync(cmd.Context(), o)
 		},
@@ -46,7 +44,7 @@ end it at once.`,
 	f.Var(filled{&o.Iface, "host or address"}, "iface", "the host or address to listen on")
 	f.Var(whole{&o.Connections, 0, math.MaxInt}, "connections", "the most clients at a time, 1 or more; 0 means no limit")
 	f.BoolVar(&o.HTTP, "http", false, "speak HTTP/1.1: the poem is the body of each answer")
-	f.BoolVar(&secure, "tls", false, "encrypt, with a new self-signed certificate")
+	encryption.flags(f)
 	return cmd
 }
 

@@ -21,10 +21,8 @@ type server struct {
 	address string
 	config  rondo.Config
 	drain   time.Duration
-	tls     bool
+	tls     serverTLS
 	udp     bool
-	cert    string // in place of a self-signed one
-	key     string
 	where   func() error // completes address; may be nil
 }
 
@@ -50,9 +48,7 @@ func (s *server) flags(f *pflag.FlagSet) {
 			"Or an endpoint with options, like tcp::7000?maxconns=100, systemd:NAME or stdio:")
 	f.Var(whole{&s.config.Loops, 0, maxLoops}, "loops", fmt.Sprintf("event loops, at most %d; 0 means one for each processor", maxLoops))
 	f.Var(filled{&s.config.Poller, "poller"}, "poller", "how to wait for events: "+pollers()+" (default the best that works)")
-	f.BoolVar(&s.tls, "tls", false, "encrypt, with a new self-signed certificate unless --cert says otherwise")
-	f.Var(filled{&s.cert, "file"}, "cert", "with --tls, the certificate in this `file` (PEM), which is read again when it has changed")
-	f.Var(filled{&s.key, "file"}, "key", "with --cert, its key (PEM)")
+	s.tls.flags(f)
 	f.Var(seconds{&s.drain}, "drain", "how long to wait for connections to finish at the end, 0 or more; 0 cuts them off")
 }
 
@@ -112,16 +108,12 @@ func (s *server) endpoint() (endpoint.Endpoint, error) {
 	switch {
 	case err != nil:
 		return at, err
-	case (s.cert == "") != (s.key == ""):
-		return at, wrong("--cert and --key go together: give both, or neither.")
-	case s.cert != "" && !s.tls:
-		return at, wrong("--cert and --key are for --tls, which is missing.")
-	case s.tls && at.TLS:
+	case s.tls.on && at.TLS:
 		return at, wrong("--tls and an address with tls: say the same: give one of them.")
-	case s.tls:
-		at.TLS, at.Cert, at.Key, at.SelfSigned = true, s.cert, s.key, s.cert == ""
+	case s.tls.on:
+		at.TLS, at.Cert, at.Key, at.SelfSigned = true, s.tls.cert, s.tls.key, s.tls.cert == ""
 	}
-	return at, nil
+	return at, s.tls.check()
 }
 
 // listen serves until ctx ends, with protocols that accept makes.

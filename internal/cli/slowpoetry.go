@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/internal/descriptors"
@@ -18,7 +19,7 @@ func (p *program) slowPoetry() *cobra.Command {
 	o := poetry.DefaultOptions(poetry.Source{})
 	o.Out = p.out
 	mode := string(poetry.ModeBlocking)
-	encrypt := false
+	var encryption serverTLS
 	cmd := &cobra.Command{
 		Use:   "slowpoetry [options] FILE",
 		Short: "Serve a poem slowly, a few bytes at a time",
@@ -40,11 +41,9 @@ Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be
 		Args:                  onePoem,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Source = poetry.NamedSource(args[0])
-			if encrypt {
-				var err error
-				if o.TLS, err = p.selfSigned(); err != nil {
-					return err
-				}
+			var err error
+			if o.TLS, err = encryption.config(p); err != nil {
+				return err
 			}
 			if mode == string(poetry.ModeAsync) {
 				return p.slowAsync(cmd.Context(), o)
@@ -64,15 +63,48 @@ Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be
 	f.Var(afterBytes{&o.ResetAfter}, "reset-after", "after so many bytes, 0 or more, reset the connection (default never)")
 	f.Var(whole{&o.Connections, 0, math.MaxInt}, "connections", "the most clients at a time, 1 or more; 0 means no limit")
 	f.BoolVar(&o.HTTP, "http", false, "speak HTTP/1.1: the poem is the body of each answer, in chunks as slow")
-	f.BoolVar(&encrypt, "tls", false, "encrypt, with a new self-signed certificate")
+	encryption.flags(f)
 	return cmd
 }
 
 const selfSignedNotice = "The certificate is self-signed, made for this run: clients must be told not to check it " +
 	"(curl --insecure, or openssl s_client -quiet)."
 
-// selfSigned is the configuration of a server for this run, and says so.
-func (p *program) selfSigned() (*tls.Config, error) {
+// serverTLS is what a poetry server's command line says of encryption.
+type serverTLS struct {
+	on        bool
+	cert, key string
+}
+
+func (s *serverTLS) flags(f *pflag.FlagSet) {
+	f.BoolVar(&s.on, "tls", false, "encrypt, with a new self-signed certificate unless --cert says otherwise")
+	f.Var(filled{&s.cert, "file"}, "cert", "with --tls, the certificate in this `file` (PEM)")
+	f.Var(filled{&s.key, "file"}, "key", "with --cert, its key (PEM)")
+}
+
+// check refuses what does not go together.
+func (s *serverTLS) check() error {
+	switch {
+	case (s.cert == "") != (s.key == ""):
+		return wrong("--cert and --key go together: give both, or neither.")
+	case s.cert != "" && !s.on:
+		return wrong("--cert and --key are for --tls, which is missing.")
+	}
+	return nil
+}
+
+// config is nil if nothing is to be encrypted.
+func (s *serverTLS) config(p *program) (*tls.Config, error) {
+	if err := s.check(); err != nil || !s.on {
+		return nil, err
+	}
+	if s.cert != "" {
+		files, err := secure.LoadFiles(s.cert, s.key)
+		if err != nil {
+			return nil, err
+		}
+		return &tls.Config{GetCertificate: files.GetCertificate, MinVersion: tls.VersionTLS12}, nil
+	}
 	cfg, _, err := secure.SelfSigned(p.clock.now())
 	if err == nil {
 		fmt.Fprintln(p.errs, selfSignedNotice)
