@@ -45,6 +45,16 @@ func TestListenFile(t *testing.T) {
 	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": path} {
 		t.Run(network, func(t *testing.T) {
 			theirs, f := opened(t, network, address)
+			raw, err := f.SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) }); err != nil {
+				t.Fatal(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 			before := rig.StatusFlags(t, f)
 			e := rig.New(t, rondo.Config{Loops: 2})
 			for range 2 {

@@ -62,7 +62,7 @@ func child(at string) error {
 		return fmt.Errorf("the second time: %w", err)
 	}
 	// What this program starts must not take the sockets for its own.
-	out, err := exec.Command("sh", "-c", `echo "[$LISTEN_PID$LISTEN_FDS$LISTEN_FDNAMES]" $(ls /proc/self/fd 2>/dev/null | wc -w)`).CombinedOutput()
+	out, err := exec.Command("sh", "-c", `echo "[$LISTEN_PID$LISTEN_FDS$LISTEN_FDNAMES]" $(test -S /dev/fd/3 && echo inherited)`).CombinedOutput()
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func TestSystemd(t *testing.T) {
 		t.Run(test.at, func(t *testing.T) {
 			tcp, unix, files := listeners(t)
 			cmd, in, line := start(t, test.at, "web:local", "2", files...)
-			if strings.Contains(line, tcp.Addr().String()) != test.tcp || strings.Contains(line, unix.Addr().String()) != test.unix || !strings.Contains(line, " [] ") {
+			if strings.Contains(line, tcp.Addr().String()) != test.tcp || strings.Contains(line, unix.Addr().String()) != test.unix || !strings.HasSuffix(line, " []\n") {
 				t.Fatalf("the child says %q", line)
 			}
 			e := rig.New(t, rondo.Config{})

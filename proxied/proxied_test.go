@@ -47,7 +47,11 @@ func (teller) ConnectionMade(c *rondo.Conn) {
 			about += " for " + string(v)
 		}
 	}
-	_, _ = fmt.Fprintf(c, "%v, %s\n", c.RemoteAddr(), about)
+	addr := c.RemoteAddr().String()
+	if t, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		addr = t.AddrPort().String() // which tells IPv4 from IPv4 in IPv6
+	}
+	_, _ = fmt.Fprintf(c, "%v, %s\n", addr, about)
 }
 
 func (teller) DataReceived(c *rondo.Conn, p []byte) int { _, _ = c.Write(p); return len(p) }
@@ -108,6 +112,25 @@ func TestServer(t *testing.T) {
 			})
 		}
 	}
+}
+
+// keeper tells what it finds in the header when more has come since.
+type keeper struct{ teller }
+
+func (keeper) ConnectionMade(c *rondo.Conn) { _, _ = io.WriteString(c, "ready ") }
+func (keeper) DataReceived(c *rondo.Conn, p []byte) int {
+	_, _ = c.Write(proxied.Header(c).TLVs[0].Value)
+	return len(p)
+}
+
+// The header is the connection's to keep, though its bytes were the loop's.
+func TestHeaderStays(t *testing.T) {
+	_, addr := serve(t, proxied.Config{Trust: loopback}, func() rondo.Protocol { return keeper{} })
+	c := rig.Dial(t, addr)
+	rig.Send(t, c, append2(t, proxyproto.Header{TLVs: []proxyproto.TLV{{Type: 0xe0, Value: []byte("value")}}}))
+	rig.Expect(t, c, "ready ")
+	rig.Send(t, c, strings.Repeat("x", 100))
+	rig.Expect(t, c, "value")
 }
 
 // A header comes before TLS's first record, which may be in the same packet.
