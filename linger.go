@@ -2,6 +2,8 @@ package rondo
 
 import (
 	"cmp"
+	"errors"
+	"io"
 	"os"
 	"time"
 )
@@ -115,6 +117,9 @@ func (l *lingering) Drain(*Conn) {}
 
 func (l *lingering) ConnectionLost(c *Conn, err error) {
 	l.timer.Stop()
+	if errors.Is(err, io.ErrUnexpectedEOF) { // of a layer: the peer has left without a word of its own, and nothing more of it was wanted
+		err = nil
+	}
 	c.proto = l.proto
 	l.proto.ConnectionLost(c, err)
 }

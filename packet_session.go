@@ -122,11 +122,13 @@ func (ps *PacketSessions) admit(c *PacketConn, p Packet, now int64) *PacketSessi
 			ps.refused++
 			return nil
 		}
-		idle.end(ErrSessionIdle)
 	}
-	proto := ps.New(c, p)
+	proto := ps.make(c, p)
 	if proto == nil {
 		return nil
+	}
+	if len(ps.sessions) >= ps.MaxSessions { // only now: a stranger that New refuses costs nobody anything
+		ps.ring.later.end(ErrSessionIdle)
 	}
 	s := &PacketSession{of: ps, proto: proto, peer: p.From, heard: now}
 	s.link()
@@ -135,6 +137,24 @@ func (ps *PacketSessions) admit(c *PacketConn, p Packet, now int64) *PacketSessi
 		ps.expect(ps.IdleTimeout)
 	}
 	return s
+}
+
+// make calls New. One that panics has made no session, and is nobody else's business.
+func (ps *PacketSessions) make(c *PacketConn, p Packet) (proto SessionProtocol) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		err := errGoexit
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: stack()}
+		}
+		c.loop.reportCallback(err)
+	}()
+	proto = ps.New(c, p)
+	returned = true
+	return proto
 }
 
 // expect has the sessions looked at that are idle, after that time. There is one timer for all.

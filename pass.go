@@ -20,6 +20,9 @@ type FileReceiver interface {
 	FilesReceived(c *Conn, files []*os.File) (taken int)
 }
 
+// maxQueuedFiles is how many files may wait to be passed, each of which takes a descriptor.
+const maxQueuedFiles = 512
+
 // passage is descriptors on their way.
 type passage struct {
 	before int   // bytes of the output that come before, after the passage before it
@@ -28,7 +31,7 @@ type passage struct {
 
 // WriteFiles is Write with open files that the peer receives with p's first byte or with bytes before it that it reads at the same time, on a Unix socket (SCM_RIGHTS, unix(7)). p must not be empty, as the kernel wants it. The files stay the
 // caller's, who may close them at once. It returns [ErrClosed] as Write does, a *BufferError likewise, and an error of errors.ErrUnsupported on a connection that is no Unix socket, has a layer, or is simulated. At most 253
-// files.
+// files go at a time, and no more than 512 wait for a peer that does not read: then the error says so, and nothing is written.
 func (c *Conn) WriteFiles(p []byte, files ...*os.File) error {
 	c.own("Conn.WriteFiles", "Handle.Do")
 	_, ok := c.loop.poller.(poller.Passer)
@@ -46,6 +49,15 @@ func (c *Conn) WriteFiles(p []byte, files ...*os.File) error {
 		return c.opError("write", errBehindFile)
 	case c.flags&isUnix == 0 || c.flags&(isFile|isLayered) != 0 || !ok:
 		return c.opError("write", errNoPassing)
+	}
+	queued := 0
+	if x := c.extra; x != nil && x.rare != nil {
+		for _, p := range x.rare.passing {
+			queued += len(p.fds)
+		}
+	}
+	if queued+len(files) > maxQueuedFiles {
+		return c.opError("write", fmt.Errorf("%d files wait for the peer to read already, and %d may at the most", queued, maxQueuedFiles))
 	}
 	fds := make([]int, 0, len(files))
 	for _, f := range files {

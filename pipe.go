@@ -15,7 +15,8 @@ type Piped struct {
 var ErrDifferentLoops = errors.New("rondo: the connections belong to different loops")
 
 // Pipe joins two connections of one loop, as a proxy does: what either receives is sent to the other, no faster than the other takes it; the end of what one sends becomes that of what the other is sent, so that a half-closed conversation
-// goes on in the other direction; when both have ended both are closed; and when one is lost before, the other is aborted, so that nobody takes what is missing for an end. What their protocols have not consumed goes first.
+// goes on in the other direction; when both have ended both are closed; and when one is lost before, the other is aborted, so that nobody takes what is missing for an end. (A layer's peer that
+// ends without saying so, as many peers of TLS do, is taken to have said all: what it has sent goes on, and then an end.) What their protocols have not consumed goes first.
 // The two protocols are replaced, and not told. Layers, as TLS is one, may be below either. Timeouts and limits of the connections hold as before.
 //
 // Large pieces are moved by splice(2) where there is no layer, on Linux; small ones are copied, which costs less for them.
@@ -121,15 +122,24 @@ func (e *pipeEnd) pass() {
 func (e *pipeEnd) PauseWriting(*Conn)  { e.other.conn.PauseReading() }
 func (e *pipeEnd) ResumeWriting(*Conn) { e.other.conn.ResumeReading() }
 
+// Idle implements IdleReceiver: a conversation that has stopped in its midst is not to look as if it had come to its end.
+func (e *pipeEnd) Idle(c *Conn) {
+	if e.pipe.err == nil {
+		e.pipe.err = ErrIdle
+	}
+	c.Abort()
+}
+
 // Drain implements Drainer: a conversation goes on to its end.
 func (e *pipeEnd) Drain(*Conn) {}
 
 func (e *pipeEnd) ConnectionLost(_ *Conn, err error) {
 	p := e.pipe
-	if err != nil && !(err == io.EOF && e.eof) { //nolint:errorlint // documented to be bare
-		if p.err == nil {
-			p.err = err
-		}
+	lost := err != nil && !(err == io.EOF && e.eof) //nolint:errorlint // documented to be bare
+	if lost && p.err == nil {
+		p.err = err
+	}
+	if lost && !errors.Is(err, io.ErrUnexpectedEOF) {
 		e.other.conn.Abort()
 	} else if !e.eof || !e.other.eof { // somebody has closed it
 		_ = e.other.conn.Close()

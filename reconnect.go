@@ -177,7 +177,9 @@ func (r *Reconnector) dial() {
 		r.lost(r.reason, 0)
 		return
 	}
+	r.busy = false // should Dial panic
 	f := r.cfg.Dial(r.ctx)
+	r.busy = true
 	if !f.Loop().Post(func() { f.OnDone(r.dialed) }) {
 		r.lost(ErrEngineClosed, 0)
 	}

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"net"
 
@@ -49,7 +50,7 @@ func NewDialer(e *rondo.Engine, s string) (*Dialer, error) {
 
 // Dialer is NewDialer for an endpoint that was parsed, or built.
 func (x Endpoint) Dialer(e *rondo.Engine) (*Dialer, error) {
-	if reason := x.checkFor(client); reason != "" {
+	if reason := cmp.Or(x.check(), x.checkFor(client)); reason != "" {
 		return nil, &Error{x.String(), reason}
 	}
 	d := &Dialer{engine: e, endpoint: x, config: rondo.Dialer{Timeout: x.Timeout}}

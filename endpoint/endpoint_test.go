@@ -171,3 +171,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// An endpoint that was built and not parsed is held to the same: none that asks for a certificate is served in the clear.
+func TestBuiltIsChecked(t *testing.T) {
+	e := rig.New(t, rondo.Config{})
+	for _, x := range []endpoint.Endpoint{
+		{Network: "tcp", Address: "127.0.0.1:0", Options: endpoint.Options{SelfSigned: true}},
+		{Network: "tcp", Address: "127.0.0.1:0", Options: endpoint.Options{CA: "ca.pem"}},
+	} {
+		if _, err := x.Bind(e.Engine); err == nil {
+			t.Errorf("%v is served", x)
+		}
+		if _, err := x.Dialer(e.Engine); err == nil {
+			t.Errorf("%v is connected to", x)
+		}
+	}
+}

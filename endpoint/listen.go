@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -44,7 +45,7 @@ func Bind(e *rondo.Engine, s string) (*Listener, error) {
 
 // Bind is the function Bind for an endpoint that was parsed, or built.
 func (x Endpoint) Bind(e *rondo.Engine) (*Listener, error) {
-	if reason := x.checkFor(server); reason != "" {
+	if reason := cmp.Or(x.check(), x.checkFor(server)); reason != "" {
 		return nil, &Error{x.String(), reason}
 	}
 	cfg := rondo.ListenConfig{Backlog: x.Backlog, ReusePort: x.ReusePort, MaxConns: x.MaxConns, MaxConnsPerAddr: x.MaxConnsPerAddr, IdleTimeout: x.IdleTimeout, Lifetime: x.Lifetime}

@@ -1,7 +1,7 @@
-// Package inetd has the small services that inetd(8) has always had built in, for TCP: echo, discard, chargen, daytime and time. They are as small as servers can be, and good for trying things:
+// Package inetd has the small services that inetd(8) has always had built in: echo, discard, chargen, daytime and time. They are as small as servers can be, and good for trying things:
 // a load that answers, one that swallows everything, one that never ends, and two that say what time it is.
 //
-// Each function makes what [rondo.Engine.Listen] takes; wrap it in secure.Config.Server for TLS. None should be open to the internet: chargen and echo give much for little, and two of
+// Each function makes what [rondo.Engine.Listen] takes, or, for datagrams, [rondo.Engine.ListenPacket]; wrap it in secure.Config.Server for TLS. None should be open to the internet: chargen and echo give much for little, and two of
 // them that are made to talk to each other do so for ever.
 package inetd
 

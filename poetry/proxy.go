@@ -102,12 +102,15 @@ func (p *proxied) ResumeWriting(c *rondo.Conn) {
 	}
 }
 
+// Drain implements rondo.Drainer: who waits goes on waiting, and who is being sent the poem gets all of it.
+func (*proxied) Drain(*rondo.Conn) {}
+
 func (*proxied) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
 
 // EOFReceived takes a client that ends its direction while it waits for one that has left: there is no other sign.
 func (p *proxied) EOFReceived(c *rondo.Conn) {
 	if !p.served {
-		_ = c.Close()
+		c.Abort() // an end in good order would pass for an empty poem
 	}
 }
 
@@ -177,6 +180,12 @@ func (f *fetch) start(l *rondo.Loop) {
 // errNobodyWaits is why a fetch is given up.
 var errNobodyWaits = errors.New("nobody waits for the poem any more")
 
+// errNoPoem is why nothing is kept of a server that says nothing.
+var errNoPoem = errors.New("the server has closed without a word")
+
+// Drain implements rondo.Drainer: clients wait for it.
+func (f *fetch) Drain(*rondo.Conn) {}
+
 // cancel may be called from any goroutine.
 func (f *fetch) cancel() {
 	f.loop.Post(func() {
@@ -214,7 +223,9 @@ func (f *fetch) ConnectionLost(c *rondo.Conn, err error) {
 	switch {
 	case f.err != nil:
 		err = f.err
-	case err == io.EOF: //nolint:errorlint // documented to be bare
+	case err == io.EOF && len(f.got) == 0: //nolint:errorlint // documented to be bare
+		err = errNoPoem
+	case err == io.EOF: //nolint:errorlint // likewise
 		err = nil
 	case err == nil:
 		err = net.ErrClosed

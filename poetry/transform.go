@@ -74,6 +74,9 @@ func Answer(request string) (string, error) {
 	if !ok || len(name) > maxName {
 		return "", &RequestError{"it has no dot behind the name of a transform"}
 	}
+	if len(poem) > MaxTransformed {
+		return "", &RequestError{fmt.Sprintf("its poem has %d bytes, and %d are the most", len(poem), MaxTransformed)}
+	}
 	for _, t := range Transforms() {
 		if t.Name == name {
 			return t.Of(poem), nil

@@ -16,6 +16,9 @@ func Send(describe func(c *rondo.Conn) proxyproto.Header) func(p rondo.Protocol)
 // Of describes a connection that was accepted, to whom it is passed on to: from its RemoteAddr, to its LocalAddr. One of a Unix socket has no words in version 1, which then says UNKNOWN. Only on the
 // connection's loop.
 func Of(c *rondo.Conn, version int) proxyproto.Header {
+	if h := Header(c); h != nil && h.Source != nil && h.Destination != nil { // it has come by way of another proxy, who knows whom it was for
+		return proxyproto.Header{Version: version, Source: h.Source, Destination: h.Destination}
+	}
 	return proxyproto.Header{Version: version, Source: c.RemoteAddr(), Destination: c.LocalAddr()}
 }
 

@@ -85,8 +85,11 @@ func (h *handshake) ConnectionMade(c *rondo.Conn) {
 	}
 }
 
-// DataReceived implements rondo.Protocol. The layer has nothing for it.
-func (h *handshake) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
+// DataReceived implements rondo.Protocol. The layer has nothing for it: these are the bytes behind those with which the protocol before has made the connection a secure one.
+func (h *handshake) DataReceived(_ *rondo.Conn, p []byte) int {
+	h.received(p)
+	return len(p)
+}
 
 // received is what the layer has received. A server's handshake begins when the first record is whole: so a peer that sends it a byte at a time costs no
 // goroutine.
@@ -138,6 +141,7 @@ func (h *handshake) fail(err error) {
 		h.wake()
 	}
 	h.mu.Unlock()
+	turnsOf.On(h.loop).give(h) // a callback of the configuration may hang, and is not to stop the others
 	h.finish(err)
 }
 
@@ -188,17 +192,26 @@ func (h *handshake) finish(err error) {
 			c.Abort()
 		}
 	}()
+	h.release() // before the protocol is there, which is not to be told of water marks yet
 	c.SetProtocol(p)
-	if held := h.layer.held; held != nil {
-		h.layer.held = nil
-		_, _ = c.Write(held)
-	}
 	c.ResumeReading()
 	c.WakeLayer()
 	p.ConnectionMade(c)
 	told = true
 	if h.ended != nil {
 		h.ended(c, nil)
+	}
+}
+
+// release passes on what was written during the handshake.
+func (h *handshake) release() {
+	held := h.layer.held
+	h.layer.held = nil
+	if held != nil {
+		_, _ = h.layer.tls.Write(held) // an error has ended the connection
+	}
+	if h.layer.fin {
+		_ = h.layer.tls.CloseWrite() // likewise
 	}
 }
 

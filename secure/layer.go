@@ -33,6 +33,8 @@ type layer struct {
 	in   []byte     // received, and not read by tls
 	own  bool       // which is a copy
 	more bool       // tls may have something without reading
+	eof  bool       // the peer has ended its direction in good order
+	fin  bool       // CloseWrite was called during the handshake
 	hand *handshake // under way; nil afterwards
 	held []byte     // written during the handshake
 
@@ -65,6 +67,9 @@ func (l *layer) Keep() {
 
 // Read implements rondo.Layer. It asks tls only when there is a whole record for it.
 func (l *layer) Read(p []byte) (int, error) {
+	if l.eof {
+		return 0, io.EOF
+	}
 	if l.hand != nil || !l.more && l.records.left == 0 && !whole(l.in) {
 		return 0, rondo.ErrMore
 	}
@@ -78,6 +83,9 @@ func (l *layer) Read(p []byte) (int, error) {
 	}
 	if err == errMore { //nolint:errorlint // ours, and tls passes it on as it is
 		err = rondo.ErrMore
+	}
+	if err == io.EOF { //nolint:errorlint // likewise
+		l.eof = true // who asks again, for another protocol, is told so again
 	}
 	return n, err
 }
@@ -117,7 +125,8 @@ func (l *layer) hold(p []byte) error {
 // CloseWrite implements rondo.Layer.
 func (l *layer) CloseWrite() error {
 	if l.hand != nil {
-		return nil // there is nothing to close yet
+		l.fin = true // when it is over, behind what is held
+		return nil
 	}
 	return l.tls.CloseWrite()
 }

@@ -9,7 +9,7 @@
 // does. What was agreed (the protocol's name, the peer's certificates) is [State]. Certificates that change, client certificates, session tickets and the choice of versions
 // are the tls.Config's matters; renegotiation is refused as crypto/tls does by default.
 //
-// The handshake is computed on a goroutine, of which a few at a time go on (as many as there are processors, over all loops), while the others wait for their peer or their
+// The handshake is computed on a goroutine, of which a few at a time go on (for each loop its share of the processors, at least one), while the others wait for their peer or their
 // turn; a server's begins when the client's first record is whole. Afterwards the connection belongs to its loop alone: a message costs less than with
 // crypto/tls and a goroutine. An idle connection holds a tls.Conn without its buffers, some 3 KB, and none of ours.
 //
@@ -67,8 +67,10 @@ func (cfg Config) DialWith(ctx context.Context, e *rondo.Engine, d rondo.Dialer,
 	}
 	h := newHandshake(cfg.client(network, address), false, cfg.HandshakeTimeout)
 	h.began = func() rondo.Protocol { return p }
-	below := d.Dial(ctx, e, network, address, h)
-	l := below.Loop()
+	if d.Loop == nil {
+		d.Loop = e.Loop()
+	}
+	l := d.Loop
 	promise := rondo.NewPromise[*rondo.Conn](l)
 	var stop func() bool // minding ctx, once the connection stands
 	settle := func(c *rondo.Conn, err error) {
@@ -81,7 +83,8 @@ func (cfg Config) DialWith(ctx context.Context, e *rondo.Engine, d rondo.Dialer,
 			promise.Resolve(c)
 		}
 	}
-	h.ended = settle
+	h.ended = settle // before there is a connection, whose handshake may be over before the next line
+	below := d.Dial(ctx, e, network, address, h)
 	promise.OnCancel(func(reason error) {
 		settle(nil, reason)
 		below.Cancel(reason)
@@ -117,6 +120,9 @@ func (cfg Config) client(network, address string) *tls.Config {
 	if err != nil {
 		host = address
 	}
+	if host == "" { // which is this machine
+		host = "localhost"
+	}
 	c = c.Clone()
 	c.ServerName = host
 	return c
@@ -124,7 +130,7 @@ func (cfg Config) client(network, address string) *tls.Config {
 
 // UpgradeServer makes a connection secure that has been a plain one so far, as STARTTLS does, as its server: what the peer sends from now on is its
 // handshake. When that is over p is the connection's protocol and is told ConnectionMade, and the future is done. If it fails the connection is closed; its
-// ConnectionLost is nobody's, since the protocol that it had has been replaced. Write what the peer waits for before. Only on the loop.
+// ConnectionLost is nobody's, since the protocol that it had has been replaced. What is written to the connection meanwhile, and CloseWrite, wait for the handshake; Close gives it up, and that with it. Write what the peer waits for before. Only on the loop.
 func (cfg Config) UpgradeServer(c *rondo.Conn, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
 	return cfg.upgrade(c, true, p)
 }

@@ -17,6 +17,9 @@ func place(what, s string) (endpoint.Endpoint, error) {
 		if wrongly, ok := errors.AsType[*endpoint.Error](err); ok {
 			return at, wrong("%s: %q: %s.", what, s, wrongly.Reason)
 		}
+		if strings.HasPrefix(at.Network, "tcp") && strings.HasPrefix(at.Address, ":") { // on loopback unless it says otherwise
+			at.Address = map[bool]string{true: "[::1]", false: "127.0.0.1"}[at.Network == "tcp6"] + at.Address
+		}
 		return at, err
 	}
 	if s == "" {

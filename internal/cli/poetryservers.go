@@ -140,7 +140,11 @@ ends the proxy.`,
 			if x.Timeout == 0 {
 				x.Timeout = -1
 			}
-			said := newJournal(p.out)
+			out := p.out
+			if strings.HasSuffix(s.address, "stdio:") { // which is the client's
+				out = p.errs
+			}
+			said := newJournal(out)
 			defer said.flush(lastWords)
 			x.Out = plainLines{said}
 			x.Dial = func(ctx context.Context, l *rondo.Loop, fetch rondo.Protocol) *rondo.Future[*rondo.Conn] {

@@ -121,12 +121,23 @@ func (p *program) runProxy(ctx context.Context, o proxyOptions, listen string, t
 		return descriptors.Blame(err) // while the engine has those that it has
 	}
 	from.Address = ln.Addr().String()
+	for _, t := range x.targets {
+		if t.at.Network == from.Network && t.at.Address == from.Address {
+			return wrong("TARGET: %s is where the proxy itself listens: each connection would make another, without end.", bare(t.at))
+		}
+	}
 	asked := x.askForStats(e)
 	words := make([]string, len(x.targets))
 	for i, t := range x.targets {
 		words[i] = bare(t.at)
 	}
-	if _, err := fmt.Fprintf(p.out, "Listening on %s for %s with %s (%s). Ctrl-C ends it.\n", bare(from), strings.Join(words, ", "),
+	out := p.out
+	closed := make(chan struct{})
+	if from.Network == "stdio" { // the output is the client's
+		out = p.errs
+		ln.OnClose(func() { close(closed) })
+	}
+	if _, err := fmt.Fprintf(out, "Listening on %s for %s with %s (%s). Ctrl-C ends it.\n", bare(from), strings.Join(words, ", "),
 		count(len(e.Loops()), "loop"), e.Poller()); err != nil {
 		return fmt.Errorf("saying where it listens: %w", err) // nobody would learn the port
 	}
@@ -134,13 +145,17 @@ func (p *program) runProxy(ctx context.Context, o proxyOptions, listen string, t
 		select {
 		case <-ctx.Done():
 			ended = true
+		case <-closed:
+			x.log.out.flush(lastWords)
+			fmt.Fprintln(out, x.stats.report(o.json))
+			return nil
 		case <-asked:
-			fmt.Fprintln(p.out, x.stats.report(o.json))
+			fmt.Fprintln(out, x.stats.report(o.json))
 		}
 	}
 	err = p.drain(e, o.drain)
 	x.log.out.flush(lastWords)
-	fmt.Fprintln(p.out, x.stats.report(o.json))
+	fmt.Fprintln(out, x.stats.report(o.json))
 	return err
 }
 
