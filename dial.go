@@ -142,19 +142,27 @@ func (d *dial) start(ctx, given context.Context) {
 		d.addrs = addrs
 		d.next()
 	default:
-		err := d.loop.engine.submit(&d.loop.engine.lookups, func(work context.Context) {
-			stop := d.loop.engine.world.AfterFunc(work, d.cancel)
-			defer stop()
-			addrs, err := resolve(ctx, d.resolver(), d.network, d.address)
-			if err != nil && ctx.Err() != nil {
-				err = context.Cause(ctx) // of which the resolver's error tells only half
-			}
-			d.loop.Post(func() { d.resolved(addrs, err) })
-		})
+		err := d.loop.lookUp(ctx, d.cancel, func() ([]net.Addr, error) {
+			return resolve(ctx, d.resolver(), d.network, d.address)
+		}, d.resolved)
 		if err != nil {
 			d.finish(nil, err)
 		}
 	}
+}
+
+// lookUp has addresses looked up off the loop, by look, which ctx ends. The engine's end cancels it. Done is called on the loop, unless there is an error at once.
+func (l *Loop) lookUp(ctx context.Context, cancel func(), look func() ([]net.Addr, error), done func([]net.Addr, error)) error {
+	e := l.engine
+	return e.submit(&e.lookups, func(work context.Context) {
+		stop := e.world.AfterFunc(work, cancel)
+		defer stop()
+		addrs, err := look()
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // of which the resolver's error tells only half
+		}
+		l.Post(func() { done(addrs, err) })
+	})
 }
 
 func (d *dial) resolved(addrs []net.Addr, err error) {

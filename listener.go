@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,7 +58,7 @@ type Listener struct {
 	engine *Engine
 	config ListenConfig
 	addr   net.Addr
-	socket fs.FileInfo // the file of a Unix socket as it was bound; nil if there is none, or none that is known
+	file   socketFile // that a Unix socket has bound
 	accept func() Protocol
 
 	open      quota    // connections
@@ -204,12 +202,8 @@ func (cfg ListenConfig) open(e *Engine, network, address string) (*Listener, err
 			}
 			return nil, &net.OpError{Op: "listen", Net: network, Addr: ln.addr, Err: err}
 		}
-		ln.attach(l, fd)                                            // of which the first chooses the port, and the others share it
-		if path := ln.path(); path != "" && !e.world.TakesTurns() { // a simulation has no files
-			if info, err := os.Lstat(path); err == nil {
-				ln.socket = info
-			}
-		}
+		ln.attach(l, fd) // of which the first chooses the port, and the others share it
+		ln.file = boundFile(e, ln.path())
 	}
 	return ln, nil
 }
@@ -353,7 +347,7 @@ func (ln *Listener) close(reason error) []func() {
 	fns := ln.onClose
 	ln.onClose = nil
 	ln.mu.Unlock()
-	ln.unlink() // while the socket is open: nobody else's file can have its inode until then
+	ln.file.remove(ln.engine) // while the socket is open: nobody else's file can have its inode until then
 	for _, a := range ln.acceptors {
 		a.loop.Post(a.shut)
 	}
@@ -366,21 +360,6 @@ func (ln *Listener) path() string {
 		return a.Name
 	}
 	return ""
-}
-
-// unlink removes the file of a Unix socket, unless something else has taken its place since: another server's socket, or anybody's file.
-func (ln *Listener) unlink() {
-	if ln.socket == nil {
-		return
-	}
-	path := ln.path()
-	now, err := os.Lstat(path)
-	if err != nil || !os.SameFile(now, ln.socket) {
-		return
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		ln.engine.report("rondo: removing a Unix socket failed", err)
-	}
 }
 
 // reserve reports whether there is room for one more connection, and takes it.

@@ -21,7 +21,7 @@ type PacketConn struct {
 	fd      int
 	isV6    bool // an IPv6 socket: IPv4 addresses go to it in their IPv6 form
 	local   PacketAddr
-	file    packetFile // that a Unix socket has bound
+	file    socketFile // that a Unix socket has bound
 
 	listener *PacketListener // to be told when the socket is closed; nil for one that was dialed
 

@@ -83,19 +83,13 @@ func (d *packetDial) start(ctx, given context.Context) {
 		l.Post(func() { d.finish(nil, context.Cause(given)) })
 	})
 	d.timer = l.After(defaultDialTimeout, func() { d.finish(nil, os.ErrDeadlineExceeded) })
-	err = l.engine.submit(&l.engine.lookups, func(work context.Context) {
-		stop := l.engine.world.AfterFunc(work, d.cancel)
-		defer stop()
+	err = l.lookUp(ctx, d.cancel, func() ([]net.Addr, error) {
 		var r resolver = l.engine.world
 		if d.cfg.Resolver != nil {
 			r = d.cfg.Resolver
 		}
-		addrs, err := resolvePacket(ctx, r, d.network, d.address)
-		if err != nil && ctx.Err() != nil {
-			err = context.Cause(ctx) // of which the resolver's error tells only half
-		}
-		l.Post(func() { d.resolved(addrs, err) })
-	})
+		return resolvePacket(ctx, r, d.network, d.address)
+	}, d.resolved)
 	if err != nil {
 		d.finish(nil, err)
 	}

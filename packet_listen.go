@@ -165,7 +165,7 @@ func (cfg PacketConfig) open(l *Loop, network string, o sock.PacketOptions) (*Pa
 		c.remote = PacketAddrOf(cmp.Or(remote, o.Remote))
 	}
 	if o.Local != nil {
-		c.file = boundFile(l.engine, c.local)
+		c.file = boundFile(l.engine, c.local.Name)
 	}
 	l.load.Add(1)
 	l.engine.open.Add(1)

@@ -6,26 +6,26 @@ import (
 	"os"
 )
 
-// packetFile is the file that a Unix socket has bound; the zero packetFile is none.
-type packetFile struct {
+// socketFile is the file that a Unix socket has bound; the zero socketFile is none.
+type socketFile struct {
 	path string
 	info fs.FileInfo // as it was bound
 }
 
-// boundFile is the file of a socket that was just bound to a.
-func boundFile(e *Engine, a PacketAddr) packetFile {
-	if a.Name == "" || a.Name[0] == '@' || e.world.TakesTurns() { // a simulation has no files
-		return packetFile{}
+// boundFile is the file of a socket that was just bound to that name.
+func boundFile(e *Engine, name string) socketFile {
+	if name == "" || name[0] == '@' || e.world.TakesTurns() { // a simulation has no files
+		return socketFile{}
 	}
-	info, err := os.Lstat(a.Name)
+	info, err := os.Lstat(name)
 	if err != nil {
-		return packetFile{}
+		return socketFile{}
 	}
-	return packetFile{a.Name, info}
+	return socketFile{name, info}
 }
 
 // remove removes the file, unless something else has taken its place since: another's socket, or anybody's file.
-func (f packetFile) remove(e *Engine) {
+func (f socketFile) remove(e *Engine) {
 	if f.info == nil {
 		return
 	}
