@@ -58,6 +58,8 @@ func measure(ctx context.Context, o options, out, progress io.Writer) (err error
 		err = b.comparePollers(ctx, out)
 	case o.udp:
 		err = b.compareUDP(ctx, out)
+	case o.proxy:
+		err = b.compareProxies(ctx, out)
 	default:
 		err = b.compareServers(ctx, out)
 	}
@@ -77,30 +79,48 @@ func (b *bench) compareServers(ctx context.Context, out io.Writer) error {
 		if _, err := b.affordable(conns); err != nil {
 			return err
 		}
-		var found []series
-		for _, s := range b.busy() {
-			found = append(found, series{Server: s.name, Label: s.label, Conns: conns})
-		}
-		for round := range b.rounds {
-			for i, s := range b.busy() {
-				one, err := b.take(ctx, s, work{conns: conns, size: b.size, turn: b.turn(), tls: b.tls})
-				if err != nil {
-					return fmt.Errorf("%s with %d connections: %w", s.label, conns, err)
-				}
-				found[i].Samples = append(found[i].Samples, one)
-				b.say("%d connections, round %d of %d: %s %.0f ns", conns, round+1, b.rounds, s.label, one.cost())
-			}
+		found, err := b.inTurn(ctx, b.busy(), work{conns: conns, size: b.size, turn: b.turn(), tls: b.tls})
+		if err != nil {
+			return err
 		}
 		b.Echo = append(b.Echo, found...)
-		fmt.Fprintln(out, echoTable(found, conns))
-		if warning := disturbance(found); warning != "" {
-			fmt.Fprintf(out, "%s\n\n", warning)
-		}
+		b.show(out, echoTable(found, conns), found)
 	}
 	if b.idle == 0 {
 		return nil
 	}
 	return b.compareMemory(ctx, out)
+}
+
+// inTurn measures each server as often as there are rounds.
+func (b *bench) inTurn(ctx context.Context, of []subject, w work) ([]series, error) {
+	var found []series
+	for _, s := range of {
+		found = append(found, series{Server: s.name, Label: s.label, Conns: w.conns})
+	}
+	for round := range b.rounds {
+		for i, s := range of {
+			one, err := b.take(ctx, s, w)
+			if err != nil {
+				return nil, fmt.Errorf("%s with %d connections: %w", s.label, w.conns, err)
+			}
+			found[i].Samples = append(found[i].Samples, one)
+			lost := ""
+			if w.udp {
+				lost = fmt.Sprintf(", %d lost", one.Lost)
+			}
+			b.say("%d connections, round %d of %d: %s %.0f ns%s", w.conns, round+1, b.rounds, s.label, one.cost(), lost)
+		}
+	}
+	return found, nil
+}
+
+// show writes a table, and what is to be said of it.
+func (b *bench) show(out io.Writer, t table, found []series) {
+	fmt.Fprintln(out, t)
+	if warning := disturbance(found); warning != "" {
+		fmt.Fprintf(out, "%s\n\n", warning)
+	}
 }
 
 // busy are the servers that echo.
@@ -122,7 +142,7 @@ func (b *bench) prepare(ctx context.Context, out io.Writer) error {
 		switch name {
 		case bareServer:
 			s.label = "bare epoll loop in C, the limit"
-			binary, err := b.compile(ctx)
+			binary, err := b.compile(ctx, "bare", bareSource)
 			if err == nil {
 				s.argv = func(addr string) []string { return []string{binary, portOf(addr)} }
 				break
@@ -140,6 +160,8 @@ func (b *bench) prepare(ctx context.Context, out io.Writer) error {
 			s.label = "rondo, a task per connection"
 		case netServer:
 			s.label = "net, a goroutine per connection"
+		case bareTLSServer:
+			s.label = "bare epoll loop with crypto/tls, the limit"
 		case rondoTLSServer:
 			s.label = "rondo, package secure"
 		case netTLSServer:
@@ -151,27 +173,33 @@ func (b *bench) prepare(ctx context.Context, out io.Writer) error {
 		}
 		b.subjects = append(b.subjects, s)
 	}
+	b.addCommands(strings.NewReplacer())
+	return nil
+}
+
+// addCommands adds the servers of -command, in which replacer has its part, too.
+func (b *bench) addCommands(replacer *strings.Replacer) {
 	for _, command := range b.commands {
 		b.subjects = append(b.subjects, subject{
 			name:  command,
 			label: filepath.Base(strings.Fields(command)[0]),
 			argv: func(addr string) []string {
-				return []string{"/bin/sh", "-c", strings.NewReplacer("{addr}", addr, "{port}", portOf(addr)).Replace(command)}
+				own := strings.NewReplacer("{addr}", addr, "{port}", portOf(addr))
+				return []string{"/bin/sh", "-c", own.Replace(replacer.Replace(command))}
 			},
 		})
 	}
-	return nil
 }
 
-// compile makes the limit from bare/bare.c with $CC or cc.
-func (b *bench) compile(ctx context.Context) (binary string, err error) {
+// compile makes a limit with $CC or cc.
+func (b *bench) compile(ctx context.Context, name string, code []byte) (binary string, err error) {
 	cc := os.Getenv("CC")
 	if cc == "" {
 		cc = "cc"
 	}
-	source := filepath.Join(b.dir, "bare.c")
-	binary = filepath.Join(b.dir, "bare")
-	if err := os.WriteFile(source, bareSource, 0o600); err != nil {
+	source := filepath.Join(b.dir, name+".c")
+	binary = filepath.Join(b.dir, name)
+	if err := os.WriteFile(source, code, 0o600); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -218,7 +246,7 @@ func (b *bench) compareMemory(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "Resident memory of the server per idle connection, after one message on each, %s%s: median (min–max).\n\n",
 		plural(rounds, "round"), why)
 	for _, s := range b.subjects {
-		if s.name != bareServer && s.name != bareGoServer { // they keep nothing
+		if !slices.Contains([]string{bareServer, bareGoServer, bareTLSServer}, s.name) { // they keep nothing that a server would
 			b.Memory = append(b.Memory, memory{Server: s.name, Label: s.label, Conns: conns})
 		}
 	}

@@ -23,6 +23,7 @@ type options struct {
 	poller   string   // rondo's; empty is its choice
 	pollers  bool
 	udp      bool  // datagrams in place of connections
+	proxy    bool  // proxies in place of servers
 	silent   []int // numbers of idle connections at which pollers are compared
 	port     int   // 0 means a free one each time
 	json     string
@@ -39,6 +40,7 @@ const (
 	netpollServer = "netpoll"
 
 	// With -tls.
+	bareTLSServer  = "bare-tls"
 	rondoTLSServer = "rondo-tls"
 	netTLSServer   = "net-tls"
 	httpTLSServer  = "http-tls" // only idle
@@ -46,7 +48,7 @@ const (
 
 var (
 	plainServers = []string{bareServer, rondoServer, taskServer, netServer, netpollServer}
-	tlsServers   = []string{rondoTLSServer, netTLSServer, httpTLSServer}
+	tlsServers   = []string{bareTLSServer, rondoTLSServer, netTLSServer, httpTLSServer}
 )
 
 // known are the servers that may be compared with each other.
@@ -81,6 +83,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	flags.StringVar(&o.poller, "poller", "", "rondo's poller: epoll, poll or select; empty leaves the choice to rondo")
 	flags.BoolVar(&o.pollers, "pollers", false, "instead, compare rondo's pollers as idle connections grow in number")
 	flags.BoolVar(&o.udp, "udp", false, "instead, compare servers of datagrams")
+	flags.BoolVar(&o.proxy, "proxy", false, "instead, compare proxies; a -command may have {target}, too")
 	flags.StringVar(&o.json, "json", "", "also write every single measurement to this file")
 	flags.Func("conns", "connections, comma-separated (default 50,1000)", func(s string) (err error) {
 		o.conns, err = parseCounts(s, 1)
@@ -90,7 +93,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 		o.silent, err = parseCounts(s, 0)
 		return err
 	})
-	flags.BoolVar(&o.tls, "tls", false, "instead, compare rondo-tls, net-tls and, idle, http-tls")
+	flags.BoolVar(&o.tls, "tls", false, "instead, compare bare-tls, rondo-tls, net-tls and, idle, http-tls")
 	flags.Func("servers", "servers, comma-separated (default bare,rondo,rondo-task,net,netpoll; there is bare-go too)", func(s string) error {
 		o.servers = strings.Split(s, ",")
 		return nil

@@ -82,6 +82,7 @@ type report struct {
 	Echo    []series `json:"echo,omitempty"`
 	Pollers []series `json:"pollers,omitempty"`
 	UDP     []series `json:"udp,omitempty"`
+	Proxies []series `json:"proxies,omitempty"`
 	Memory  []memory `json:"memory,omitempty"`
 }
 
@@ -104,9 +105,9 @@ func echoTable(all []series, conns int) table {
 		}
 	}
 	if has(of, netTLSServer) {
-		t := table{head: []string{fmt.Sprintf("%d connections", conns), "× crypto/tls", "ns per message"}}
+		t := table{head: []string{fmt.Sprintf("%d connections", conns), "× the limit", "× crypto/tls", "ns per message"}}
 		for _, s := range of {
-			t.add(s.Label, beside(of, s, netTLSServer), spreadOf(s.costs()).format("%.0f"))
+			t.add(s.Label, beside(of, s, bareTLSServer), beside(of, s, netTLSServer), spreadOf(s.costs()).format("%.0f"))
 		}
 		return t
 	}

@@ -44,6 +44,43 @@ func serveRondoTLS(ctx context.Context, addr, poller string) error {
 	return serveRondo(ctx, addr, poller, secure.Config{TLS: cfg}.Server(func() rondo.Protocol { return echo{} }))
 }
 
+// serveBareTLS is the least that crypto/tls can cost: a bare epoll loop, one recv and one send for each message, and in between
+// nothing but the two calls of a tls.Conn, which keeps its buffers.
+func serveBareTLS(addr string) error {
+	cfg, err := certificate()
+	if err != nil {
+		return err
+	}
+	type secured struct {
+		*tls.Conn
+		open bool
+	}
+	var conns []secured // by descriptor
+	buffer := make([]byte, maxSize)
+	accepted := func(fd int) error {
+		conns = append(conns, make([]secured, max(0, fd+1-len(conns)))...)
+		conns[fd] = secured{Conn: tls.Server(&wire{fd: fd}, cfg)}
+		return nil
+	}
+	return bareLoop(addr, accepted, func(fd int) bool {
+		c := &conns[fd]
+		if !c.open { // the others wait for its handshake: the load opens one after the other
+			c.open = true
+			err := errors.Join(unix.SetNonblock(fd, false), c.Handshake(), unix.SetNonblock(fd, true))
+			return err == nil
+		}
+		n, err := c.Read(buffer)
+		if err == errAgain { //nolint:errorlint // ours
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		_, err = c.Write(buffer[:n])
+		return err == nil
+	})
+}
+
 func listenTLS(ctx context.Context, addr string) (net.Listener, error) {
 	cfg, err := certificate()
 	if err != nil {

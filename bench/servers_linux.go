@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/cloudwego/netpoll"
 	"github.com/rondo-go/rondo"
@@ -25,10 +26,13 @@ func serve(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return usageError{err}
 	}
-	if flags.NArg() != 2 {
-		return usageError{errors.New("serve needs a name and an address")}
+	if flags.NArg() < 2 || flags.NArg() > 3 {
+		return usageError{errors.New("serve needs a name and an address, and a proxy its target")}
 	}
 	name, addr := flags.Arg(0), flags.Arg(1)
+	if strings.HasPrefix(name, "proxy-") {
+		return serveProxy(ctx, name, addr, flags.Arg(2), *poller)
+	}
 	switch name {
 	case rondoServer:
 		return serveRondo(ctx, addr, *poller, func() rondo.Protocol { return echo{} })
@@ -40,6 +44,8 @@ func serve(ctx context.Context, args []string) error {
 		return serveNetpoll(ctx, addr)
 	case rondoTLSServer:
 		return serveRondoTLS(ctx, addr, *poller)
+	case bareTLSServer:
+		return serveBareTLS(addr)
 	case netTLSServer:
 		return serveNetTLS(ctx, addr, *size)
 	case httpTLSServer:
@@ -157,6 +163,19 @@ func serveNetpoll(ctx context.Context, addr string) error {
 // serveBare is bare/bare.c in Go, for machines without a C compiler. It goes around the scheduler with RawSyscall, and
 // then costs what the one in C does.
 func serveBare(addr string) error {
+	buffer := make([]byte, maxSize)
+	return bareLoop(addr, func(int) error { return nil }, func(fd int) bool {
+		got, errno := recv(fd, buffer)
+		if errno != 0 || got == 0 {
+			return false
+		}
+		put, errno := send(fd, buffer[:got])
+		return errno == 0 && put == got
+	})
+}
+
+// bareLoop accepts, and calls echo for what is readable, which reports whether the connection is to be kept.
+func bareLoop(addr string, accepted func(fd int) error, echo func(fd int) bool) error {
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return usageError{err}
@@ -185,7 +204,6 @@ func serveBare(addr string) error {
 		return err
 	}
 	events := make([]unix.EpollEvent, 1024)
-	buffer := make([]byte, maxSize)
 	for {
 		n, errno := epollWait(epoll, events, -1)
 		if errno != 0 && errno != unix.EINTR {
@@ -199,19 +217,15 @@ func serveBare(addr string) error {
 					if err != nil {
 						break
 					}
-					if err := watch(conn); err != nil {
+					if err := errors.Join(watch(conn), accepted(conn)); err != nil {
 						return err
 					}
 				}
 				continue
 			}
-			got, errno := recv(fd, buffer)
-			if errno == 0 && got > 0 {
-				if put, errno := send(fd, buffer[:got]); errno == 0 && put == got {
-					continue
-				}
+			if !echo(fd) {
+				unix.Close(fd)
 			}
-			unix.Close(fd)
 		}
 	}
 }

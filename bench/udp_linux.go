@@ -39,28 +39,14 @@ func (b *bench) compareUDP(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "Processor time of the server per datagram of %d bytes echoed, at most %d under way, %s of %gs in turn: median (min–max).\n\n",
 		b.size, udpWindow, plural(b.rounds, "round"), b.seconds)
 	for _, sockets := range b.conns {
-		var found []series
-		for _, s := range b.subjects {
-			found = append(found, series{Server: s.name, Label: s.label, Conns: sockets})
-		}
-		for round := range b.rounds {
-			for i, s := range b.subjects {
-				one, err := b.take(ctx, s, work{conns: sockets, size: b.size, turn: b.turn(), udp: true})
-				if err != nil {
-					return fmt.Errorf("%s with %d sockets: %w", s.label, sockets, err)
-				}
-				found[i].Samples = append(found[i].Samples, one)
-				b.say("%d client sockets, round %d of %d: %s %.0f ns, %.0f a second, %d lost", sockets, round+1, b.rounds, s.label, one.cost(),
-					float64(one.Messages)/one.Window.Seconds(), one.Lost)
-			}
+		found, err := b.inTurn(ctx, b.subjects, work{conns: sockets, size: b.size, turn: b.turn(), udp: true})
+		if err != nil {
+			return err
 		}
 		b.UDP = append(b.UDP, found...)
 		t := echoTable(found, sockets)
 		t.head = []string{fmt.Sprintf("%d client sockets", sockets), "× the bare loop", "× net", "ns per datagram"}
-		fmt.Fprintln(out, t)
-		if warning := disturbance(found); warning != "" {
-			fmt.Fprintf(out, "%s\n\n", warning)
-		}
+		b.show(out, t, found)
 	}
 	return nil
 }
