@@ -92,9 +92,7 @@ func (t *asyncTask) start(address Address) {
 	t.quiet.listen()
 	var ctx context.Context
 	ctx, t.abort = context.WithCancel(f.ctx)
-	// The silence bounds the connecting too; without one, only the operating system does.
-	dialer := rondo.Dialer{Loop: f.loop, Timeout: -1}
-	dialer.Dial(ctx, f.loop.Engine(), "tcp", address.String(), t).OnDone(func(_ *rondo.Conn, err error) {
+	f.client.connect(ctx, f.loop, address, t).OnDone(func(_ *rondo.Conn, err error) {
 		if err != nil {
 			t.end(err)
 		}

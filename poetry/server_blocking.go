@@ -57,6 +57,16 @@ func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
 	return s, nil
 }
 
+// NewBlocking makes a server of a listener of any kind, as package net's, or endpoint.ListenNet's. Port, Iface and Connections are not looked at, and no line says where it serves; TLS, if there is one, is spoken over what the listener has
+// accepted. The error is a [UsageError], or the poem's; then the listener stays open.
+func NewBlocking(ln net.Listener, o Options) (*BlockingServer, error) {
+	o.Port, o.Iface, o.Connections = 0, "", 0
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	return &BlockingServer{attendant{o, newAnnouncer(o.Out), shortFarewell}, ln}, nil
+}
+
 // Addr returns the address it listens on, with the port it was given. Safe from any goroutine.
 func (s *BlockingServer) Addr() net.Addr { return s.listener.Addr() }
 
