@@ -39,7 +39,7 @@ var noListener = map[string]string{"stdio": "standard input and output are one c
 // rows are all protocols that there are. A new one goes here: TestNoneForgotten says so.
 func rows() []row {
 	all := []row{
-		{"echo", "inetd.Echo stream.New stream.Stream", accepting(inetd.Echo), echoed, nil},
+		{"echo", "inetd.Echo stream.Stream", accepting(inetd.Echo), echoed, nil},
 		{"echo as a task", "stream.Handle", accepting(stream.Handle(taskEcho)), echoed, nil},
 		{"echo as a task that accepts", "stream.Serve", serveTask, echoed, noListener},
 		{"echo as a goroutine", "", accepting(func() rondo.Protocol { return asNet{} }), echoed, nil},
