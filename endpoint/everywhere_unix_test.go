@@ -179,6 +179,7 @@ const childRow = "RONDO_TEST_ROW"
 func bySystemd(t *testing.T, x carrier, r row) {
 	tcp, unix, files := listeners(t)
 	t.Setenv(childRow, r.name)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else it would sleep for a second
 	cmd, in, line := start(t, x.listen, "web:local", "2", files...)
 	if line != "serving\n" {
 		t.Fatalf("the child says %q", line)
@@ -216,7 +217,7 @@ func onStdio(t *testing.T, x carrier, r row) {
 	near, far := os.NewFile(uintptr(fds[0]), "near"), os.NewFile(uintptr(fds[1]), "far")
 	defer near.Close()
 	cmd := exec.CommandContext(patient(t), self)
-	cmd.Env = append(os.Environ(), childEndpoint+"="+x.listen, childRow+"="+r.name)
+	cmd.Env = append(os.Environ(), childEndpoint+"="+x.listen, childRow+"="+r.name, "GORACE=atexit_sleep_ms=0")
 	var errs strings.Builder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = far, far, &errs
 	if err := cmd.Start(); err != nil {

@@ -8,11 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/endpoint"
 	"github.com/rondo-go/rondo/internal/rig"
 )
 
 var background = context.Background()
+
+// inetdNothing is the rest of a protocol that hears nothing.
+type inetdNothing struct{}
+
+func (inetdNothing) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
+func (inetdNothing) ConnectionLost(*rondo.Conn, error)        {}
 
 // places are endpoints of a server, and what a client of it is to be told besides the address.
 func places(t *testing.T) map[string][2]string {

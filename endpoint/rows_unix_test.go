@@ -44,6 +44,7 @@ func rows() []row {
 		{"echo as a task that accepts", "stream.Serve", serveTask, echoed, noListener},
 		{"echo as a goroutine", "", accepting(func() rondo.Protocol { return asNet{} }), echoed, nil},
 		{"echo as a net.Listener", "", serveNet, echoed, noListener},
+		{"half-close", "", accepting(func() rondo.Protocol { return new(farewell) }), thanks, nil},
 		{"discard", "inetd.Discard", accepting(inetd.Discard), expect(strings.Repeat("nothing", 20_000), ""), nil},
 		{"chargen", "inetd.Chargen", accepting(inetd.Chargen), chars, nil},
 		{"daytime", "inetd.Daytime", accepting(inetd.Daytime), clock(inetd.FormatDaytime), nil},
@@ -72,10 +73,6 @@ func accepting(accept func() rondo.Protocol) func(*server) error {
 // asNet gives its connection to a goroutine.
 type asNet struct{ inetdNothing }
 
-type inetdNothing struct{}
-
-func (inetdNothing) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
-func (inetdNothing) ConnectionLost(*rondo.Conn, error)        {}
 func (asNet) ConnectionMade(c *rondo.Conn) {
 	conn := rondo.NetConn(c)
 	c.Loop().Engine().Go(func() { _ = netEcho(conn) })
@@ -114,16 +111,16 @@ func serveTask(s *server) error {
 		return err
 	}
 	task.Go(s.engine.Loop(), func(t *task.Task) (none struct{}, err error) {
-		return none, stream.Serve(t, ln.Listeners()[0], func(t *task.Task, st *stream.Stream) error {
+		err = stream.Serve(t, ln.Listeners()[0], func(t *task.Task, st *stream.Stream) error {
 			s.begin()
 			st.Conn().OnLost(s.end)
 			return taskEcho(t, st)
 		})
-	}).OnDone(func(_ struct{}, err error) {
 		if err != nil && !errors.Is(err, rondo.ErrEngineClosed) {
 			s.begin()
 			s.end(err)
 		}
+		return none, nil
 	})
 	return nil
 }
@@ -152,6 +149,42 @@ func piping(accept func() rondo.Protocol) func(*server) error {
 			}}
 		})
 	}
+}
+
+// farewell says its word, ends its direction, and closes when it was thanked.
+type farewell struct {
+	inetdNothing
+	heard int
+}
+
+func (*farewell) ConnectionMade(c *rondo.Conn) {
+	_, _ = io.WriteString(c, "good bye")
+	_ = c.CloseWrite()
+}
+
+func (f *farewell) DataReceived(c *rondo.Conn, p []byte) int {
+	if f.heard += len(p); f.heard == len("thanks") {
+		_ = c.Close()
+	}
+	return len(p)
+}
+
+// thanks is a client that speaks when the server has ended its direction, and not before.
+func thanks(v visitor) error {
+	l := v.engine.Loop()
+	p := &thanking{listening{most: 1 << 20, ended: rondo.NewPromise[string](l)}}
+	if _, err := v.connect(v.ctx, l, p).Wait(v.ctx); err != nil {
+		return err
+	}
+	got, err := p.ended.Future().Wait(v.ctx)
+	return heard(got, "good bye", err)
+}
+
+type thanking struct{ listening }
+
+func (*thanking) EOFReceived(c *rondo.Conn) {
+	_, _ = io.WriteString(c, "thanks")
+	_ = c.Close()
 }
 
 // chars hears a good deal of what never ends.
