@@ -45,14 +45,6 @@ func (c *Client) now() time.Time {
 	return time.Now()
 }
 
-// connect makes a connection of the engine's. The silence bounds it; without one, only the operating system does.
-func (c *Client) connect(ctx context.Context, l *rondo.Loop, address Address, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
-	if c.Connect != nil {
-		return c.Connect(ctx, l, address.String(), p)
-	}
-	return rondo.Dialer{Loop: l, Timeout: -1}.Dial(ctx, l.Engine(), "tcp", address.String(), p)
-}
-
 func (c *Client) maxBytes() int {
 	if c.MaxBytes > 0 {
 		return c.MaxBytes

@@ -51,7 +51,7 @@ func (c *Client) readTask(t *task.Task, r *Recorder, number int, address Address
 	quiet.listen()
 	defer quiet.stop()
 	s, err := stream.DialBy(t, func(ctx context.Context, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
-		return c.connect(ctx, t.Loop(), address, p)
+		return c.dialOn(ctx, t.Loop(), address, p)
 	})
 	if err != nil {
 		return err
