@@ -86,7 +86,7 @@ func TestPacketsEverywhere(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			switch {
 			case x.name == "abstract" && runtime.GOOS != "linux":
-				t.Skip("abstract names are Linux's")
+				t.Skip("it needs abstract names, which only Linux has")
 			case x.name == "udp6":
 				c, err := net.ListenPacket("udp6", "[::1]:0")
 				if err != nil {

@@ -27,7 +27,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 
 	for _, place := range []struct{ server, client string }{
 		{"tcp:127.0.0.1:0", "tcp:ADDR"},
