@@ -27,7 +27,11 @@ const childEndpoint = "RONDO_TEST_ENDPOINT"
 
 func TestMain(m *testing.M) {
 	if at := os.Getenv(childEndpoint); at != "" {
-		if err := child(at); err != nil {
+		serve := child
+		if name := os.Getenv(childRow); name != "" {
+			serve = func(at string) error { return serveRow(at, name) }
+		}
+		if err := serve(at); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

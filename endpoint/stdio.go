@@ -97,6 +97,7 @@ func (s *stdio) begin(l *rondo.Loop, near *os.File, far halfCloser, accept func(
 		if err != nil { // nobody reads it any more
 			_ = far.Close()
 		}
+		endOutput(out)
 	}()
 	c.OnLost(func(error) {
 		go func() {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/rondo-go/rondo"
 )
 
 // readBufferBytes is what one read takes at most, so the most that one piece can have.
@@ -31,6 +33,9 @@ type Client struct {
 	// Dial opens a connection, until ctx ends; nil means a net.Dialer. FetchAsync and FetchTasks do not use it: their
 	// connections are the engine's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Connect makes a connection of FetchAsync's or FetchTasks', on that loop and for that protocol, until ctx ends; nil means a rondo.Dialer
+	// over TCP. Over anything else it is an endpoint.Dialer's On(l).Dial, for example. The address is an Address as a string.
+	Connect func(ctx context.Context, l *rondo.Loop, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn]
 }
 
 func (c *Client) now() time.Time {

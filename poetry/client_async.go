@@ -92,13 +92,19 @@ func (t *asyncTask) start(address Address) {
 	t.quiet.listen()
 	var ctx context.Context
 	ctx, t.abort = context.WithCancel(f.ctx)
-	// The silence bounds the connecting too; without one, only the operating system does.
-	dialer := rondo.Dialer{Loop: f.loop, Timeout: -1}
-	dialer.Dial(ctx, f.loop.Engine(), "tcp", address.String(), t).OnDone(func(_ *rondo.Conn, err error) {
+	f.client.dialOn(ctx, f.loop, address, t).OnDone(func(_ *rondo.Conn, err error) {
 		if err != nil {
 			t.end(err)
 		}
 	})
+}
+
+// dialOn connects on a loop. The task's silence bounds the connecting too; without one, only the operating system does.
+func (c *Client) dialOn(ctx context.Context, l *rondo.Loop, address Address, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
+	if c.Connect != nil {
+		return c.Connect(ctx, l, address.String(), p)
+	}
+	return rondo.Dialer{Loop: l, Timeout: -1}.Dial(ctx, l.Engine(), "tcp", address.String(), p)
 }
 
 func (t *asyncTask) ConnectionMade(c *rondo.Conn) {

@@ -38,12 +38,12 @@ func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
 	}
 	// A client may come before it is said that we listen. Its lines wait while the gatherer believes that it is writing.
 	lines := &gatherer{engine: e, out: out, writing: true}
-	s := &AsyncServer{attendant: attendant{o, newAnnouncer(lines), farewell}}
+	s := newAsync(lines, o)
 	cfg := rondo.ListenConfig{MaxConns: o.Connections}
 	if o.TLS != nil {
 		cfg.Wrap = secure.Config{TLS: o.TLS, HandshakeTimeout: handshakeTimeout}.Server
 	}
-	ln, err := cfg.Listen(e, "tcp", o.listenAddress(), func() rondo.Protocol { return &recital{server: s} })
+	ln, err := cfg.Listen(e, "tcp", o.listenAddress(), s.Accept)
 	if err != nil {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
 	}
@@ -57,11 +57,42 @@ func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
 	return s, nil
 }
 
-// Addr returns the address it listens on, with the port it was given.
-func (s *AsyncServer) Addr() net.Addr { return s.listener.Addr() }
+// NewAsync makes a server that does not listen itself: its Accept is for a listener of any kind, at any endpoint. Where that is, how many clients it lets in and how it encrypts is the listener's business: Port, Iface, Connections and
+// TLS are not looked at, and no line says where it serves. The error is a [UsageError], or the poem's. It reads the poem: do not call it on a loop.
+func NewAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
+	o.Port, o.Iface, o.Connections, o.TLS = 0, "", 0, nil
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	out := o.Out
+	if out == nil {
+		out = io.Discard
+	}
+	return newAsync(&gatherer{engine: e, out: out}, o), nil
+}
 
-// Close stops listening. Poems that are being sent go on to their ends. The error is always nil.
-func (s *AsyncServer) Close() error { return s.listener.Close() }
+func newAsync(lines io.Writer, o Options) *AsyncServer {
+	return &AsyncServer{attendant: attendant{o, newAnnouncer(lines), farewell}}
+}
+
+// Accept makes the protocol of a client: what [rondo.Engine.Listen] takes.
+func (s *AsyncServer) Accept() rondo.Protocol { return &recital{server: s} }
+
+// Addr returns the address it listens on, with the port it was given; nil for one of [NewAsync].
+func (s *AsyncServer) Addr() net.Addr {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Addr()
+}
+
+// Close stops listening; what it does for one of [NewAsync] is nothing. Poems that are being sent go on to their ends. The error is always nil.
+func (s *AsyncServer) Close() error {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Close()
+}
 
 // read reads the poem anew. It blocks.
 func (s *AsyncServer) read() ([]byte, error) {

@@ -57,6 +57,16 @@ func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
 	return s, nil
 }
 
+// NewBlocking makes a server of a listener of any kind, as package net's, or endpoint.ListenNet's. Port, Iface and Connections are not looked at, and no line says where it serves; TLS, if there is one, is spoken over what the listener has
+// accepted. The error is a [UsageError], or the poem's; then the listener stays open.
+func NewBlocking(ln net.Listener, o Options) (*BlockingServer, error) {
+	o.Port, o.Iface, o.Connections = 0, "", 0
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	return &BlockingServer{attendant{o, newAnnouncer(o.Out), shortFarewell}, ln}, nil
+}
+
 // Addr returns the address it listens on, with the port it was given. Safe from any goroutine.
 func (s *BlockingServer) Addr() net.Addr { return s.listener.Addr() }
 
@@ -129,7 +139,7 @@ func (s attendant) serve(ctx context.Context, raw net.Conn) {
 		return
 	}
 	d := newDelivery(poem, &s.options)
-	if !readRequest(conn, d) {
+	if !s.readRequest(conn, d) {
 		return
 	}
 	switch s.send(ctx, conn, d) {
@@ -149,7 +159,7 @@ func (s attendant) sayFarewell(conn, raw net.Conn) {
 		_ = conn.(*tls.Conn).CloseWrite() // tells the client that this was the whole poem
 	}
 	half, ok := raw.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || raw.SetReadDeadline(time.Now().Add(s.farewell)) != nil {
+	if !ok || half.CloseWrite() != nil || raw.SetReadDeadline(s.options.now().Add(s.farewell)) != nil {
 		return
 	}
 	_, _ = io.CopyN(io.Discard, raw, farewellBytes)
@@ -157,7 +167,7 @@ func (s attendant) sayFarewell(conn, raw net.Conn) {
 
 // send writes the poem at its pace. A client that has left, or a context that has ended, ends it early.
 func (s attendant) send(ctx context.Context, conn net.Conn, d *delivery) End {
-	if write(conn, d.begin()) != nil {
+	if s.write(conn, d.begin()) != nil {
 		return EndClose
 	}
 	for {
@@ -166,22 +176,22 @@ func (s attendant) send(ctx context.Context, conn net.Conn, d *delivery) End {
 			break
 		}
 		s.say.sending(n)
-		if write(conn, wire) != nil || s.options.sleep(ctx, wait) != nil {
+		if s.write(conn, wire) != nil || s.options.sleep(ctx, wait) != nil {
 			return EndClose
 		}
 	}
 	wire, end := d.finish()
-	if write(conn, wire) != nil {
+	if s.write(conn, wire) != nil {
 		return EndClose
 	}
 	return end
 }
 
-func write(conn net.Conn, p []byte) error {
+func (s attendant) write(conn net.Conn, p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := conn.SetWriteDeadline(s.options.now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	_, err := conn.Write(p)
@@ -189,11 +199,11 @@ func write(conn net.Conn, p []byte) error {
 }
 
 // readRequest reads until the delivery can begin, which without HTTP is at once.
-func readRequest(conn net.Conn, d *delivery) bool {
+func (s attendant) readRequest(conn net.Conn, d *delivery) bool {
 	if d.request(nil) {
 		return true
 	}
-	if conn.SetReadDeadline(time.Now().Add(handshakeTimeout)) != nil {
+	if conn.SetReadDeadline(s.options.now().Add(handshakeTimeout)) != nil {
 		return false
 	}
 	buf := make([]byte, maxRequestBytes)
