@@ -2,7 +2,6 @@ package poetry
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 
@@ -50,8 +49,7 @@ func (c *Client) readTask(t *task.Task, r *Recorder, number int, address Address
 	quiet := r.newSilence(t.Loop(), func() { t.Cancel(os.ErrDeadlineExceeded) })
 	quiet.listen()
 	defer quiet.stop()
-	// The silence bounds the connecting too; without it, only the operating system does.
-	s, err := stream.DialWith(t, rondo.Dialer{Timeout: -1}, "tcp", address.String())
+	s, err := c.dialTask(t, address)
 	if err != nil {
 		return err
 	}
@@ -63,11 +61,27 @@ func (c *Client) readTask(t *task.Task, r *Recorder, number int, address Address
 	return s.Close()
 }
 
+// dialTask connects, and waits for it.
+func (c *Client) dialTask(t *task.Task, address Address) (*stream.Stream, error) {
+	if c.TLS == nil {
+		return stream.DialWith(t, rondo.Dialer{Timeout: -1}, "tcp", address.String()) // see dialOn
+	}
+	s := stream.New()
+	_, err := task.Await(t, c.dialOn(context.Background(), t.Loop(), address, s))
+	if err != nil {
+		if s.Conn() != nil { // it was made in this very turn
+			s.Abort()
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
 // readPieces reads until the server has said all that it has to say.
 func (c *Client) readPieces(t *task.Task, s *stream.Stream, r *Recorder, number int, quiet *silence) error {
 	for {
 		piece, err := s.Next(t, maxPieceBytes)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // documented to be bare
 			return nil
 		}
 		if err != nil {
