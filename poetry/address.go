@@ -53,6 +53,10 @@ func ParseAddress(s string) (Address, error) {
 	if err := checkHost(host, s); err != nil {
 		return Address{}, err
 	}
+	// Nobody's name ends in a number (RFC 3696, section 2): this is an address that was mistyped, and no resolver need be asked.
+	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ".") && strings.Trim(host, "0123456789.") == "" {
+		return Address{}, usageErrorf("The host %q is no IP address, which has four numbers from 0 to 255: write it like 127.0.0.1:10000.", host)
+	}
 	return Address{Host: host, Port: number}, nil
 }
 

@@ -2,11 +2,11 @@ package poetry
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/secure"
 )
 
 // FetchAsync fetches the poems all at once on one loop: every connection is begun before the first is made, and from
@@ -104,7 +104,15 @@ func (c *Client) dialOn(ctx context.Context, l *rondo.Loop, address Address, p r
 	if c.Connect != nil {
 		return c.Connect(ctx, l, address.String(), p)
 	}
-	return rondo.Dialer{Loop: l, Timeout: -1}.Dial(ctx, l.Engine(), "tcp", address.String(), p)
+	d := rondo.Dialer{Loop: l, Timeout: -1}
+	if c.TLS == nil {
+		return d.Dial(ctx, l.Engine(), "tcp", address.String(), p)
+	}
+	secured := secure.Config{TLS: c.TLS}
+	if c.Timeout > 0 {
+		secured.HandshakeTimeout = -1
+	}
+	return secured.DialWith(ctx, l.Engine(), d, "tcp", address.String(), p)
 }
 
 func (t *asyncTask) ConnectionMade(c *rondo.Conn) {
@@ -129,7 +137,7 @@ func (t *asyncTask) DataReceived(_ *rondo.Conn, p []byte) int {
 }
 
 func (t *asyncTask) ConnectionLost(_ *rondo.Conn, err error) {
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF { //nolint:errorlint // documented to be bare; an end of TLS that is none is another error
 		err = nil // the whole poem is here
 	}
 	t.end(err)

@@ -2,7 +2,6 @@ package poetry
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 
@@ -68,7 +67,7 @@ func (c *Client) readTask(t *task.Task, r *Recorder, number int, address Address
 func (c *Client) readPieces(t *task.Task, s *stream.Stream, r *Recorder, number int, quiet *silence) error {
 	for {
 		piece, err := s.Next(t, maxPieceBytes)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // documented to be bare
 			return nil
 		}
 		if err != nil {

@@ -30,7 +30,7 @@ type Options struct {
 
 	Connections int // the most clients served at a time; 0 means no limit. The blocking server serves one in any case
 
-	HTTP bool        // the same slow body as the answer to an HTTP/1.1 request, one chunk for each piece
+	HTTP bool        // the same slow body as the answer to an HTTP/1.1 request, one chunk for each piece of 32 KiB or less
 	TLS  *tls.Config // nil means none; secure.SelfSigned makes one for localhost
 
 	// Out is where the server says what it does, in whole lines; nil means nowhere. The blocking server waits for it

@@ -1,12 +1,10 @@
 package poetry
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
-	"sync"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/secure"
@@ -95,28 +93,4 @@ func (s *AsyncServer) Close() error {
 }
 
 // read reads the poem anew. It blocks.
-func (s *AsyncServer) read() ([]byte, error) {
-	poem, err := s.options.Source.Read()
-	if err != nil {
-		return nil, err
-	}
-	return s.shelf.keep(poem), nil
-}
-
-// A shelf keeps one copy of a poem that many clients are being sent. The file is read anew for each of them, and what was
-// read is dropped if it is what stands on the shelf already. So the memory is that of the versions of the file that are
-// being sent, however many clients there are; and since bytes are compared, not times of modification, no change is
-// missed.
-type shelf struct {
-	mu   sync.Mutex
-	poem []byte
-}
-
-func (s *shelf) keep(poem []byte) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !bytes.Equal(s.poem, poem) {
-		s.poem = poem
-	}
-	return s.poem
-}
+func (s *AsyncServer) read() ([]byte, error) { return s.shelf.read(s.options.Source.Read) }

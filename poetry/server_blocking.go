@@ -74,8 +74,8 @@ func (s *BlockingServer) Addr() net.Addr { return s.listener.Addr() }
 // only if Serve is never called. Safe from any goroutine.
 func (s *BlockingServer) Close() error { return s.listener.Close() }
 
-// Serve serves clients, one after the other, until ctx ends, in mid-poem if need be, and returns nil then and after
-// Close. Any other error is the listener's. That accepting is paused for want of descriptors goes to [slog.Default]. Call it once; it closes the listener.
+// Serve serves clients, one after the other, until ctx ends, in mid-poem if need be (the client is reset then, so that it does not take
+// a part for the whole), and returns nil then and after Close. Any other error is the listener's. That accepting is paused for want of descriptors goes to [slog.Default]. Call it once; it closes the listener.
 func (s *BlockingServer) Serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
 	defer stop()
@@ -115,8 +115,8 @@ func isTemporary(err error) bool {
 // serve gives one client its poem. Whatever goes wrong in it concerns this client alone.
 func (s attendant) serve(ctx context.Context, raw net.Conn) {
 	defer raw.Close()
-	// Closing is what reaches a Read or Write that is blocked when the context ends.
-	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	// Closing is what reaches a Read or Write that is blocked when the context ends; and an end in good order would pass for the poem's.
+	stop := context.AfterFunc(ctx, func() { reset(raw) })
 	defer stop()
 	s.say.somebody(raw.RemoteAddr())
 
@@ -144,7 +144,9 @@ func (s attendant) serve(ctx context.Context, raw net.Conn) {
 	}
 	switch s.send(ctx, conn, d) {
 	case EndClose:
-		s.sayFarewell(conn, raw)
+		if stop() { // what is cut off from now on is no poem
+			s.sayFarewell(ctx, conn, raw)
+		}
 	case EndStall:
 		waitUntilGone(conn)
 	case EndReset:
@@ -154,7 +156,9 @@ func (s attendant) serve(ctx context.Context, raw net.Conn) {
 
 // sayFarewell ends the outgoing direction, and hears the client out before the other one is closed: closing while there is something
 // unread resets the connection, and a reset may overtake the end of the poem.
-func (s attendant) sayFarewell(conn, raw net.Conn) {
+func (s attendant) sayFarewell(ctx context.Context, conn, raw net.Conn) {
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	defer stop()
 	if conn != raw {
 		_ = conn.(*tls.Conn).CloseWrite() // tells the client that this was the whole poem
 	}
@@ -165,24 +169,26 @@ func (s attendant) sayFarewell(conn, raw net.Conn) {
 	_, _ = io.CopyN(io.Discard, raw, farewellBytes)
 }
 
-// send writes the poem at its pace. A client that has left, or a context that has ended, ends it early.
+// send writes the poem at its pace. A client that has left or does not read, or a context that has ended, ends it early, by a reset.
 func (s attendant) send(ctx context.Context, conn net.Conn, d *delivery) End {
 	if s.write(conn, d.begin()) != nil {
-		return EndClose
+		return EndReset
 	}
 	for {
 		wire, n, wait, ok := d.next()
 		if !ok {
 			break
 		}
-		s.say.sending(n)
+		if n > 0 {
+			s.say.sending(n)
+		}
 		if s.write(conn, wire) != nil || s.options.sleep(ctx, wait) != nil {
-			return EndClose
+			return EndReset
 		}
 	}
 	wire, end := d.finish()
 	if s.write(conn, wire) != nil {
-		return EndClose
+		return EndReset
 	}
 	return end
 }

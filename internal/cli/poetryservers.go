@@ -41,7 +41,7 @@ end it at once.`,
 	}
 	f := cmd.Flags()
 	f.Var(whole{&o.Port, 0, maxPort}, "port", "the port to listen on, from 1 to 65535; 0 means a free one")
-	f.Var(filled{&o.Iface, "host or address"}, "iface", "the host or address to listen on")
+	f.Var(host{&o.Iface}, "iface", "the host or address to listen on")
 	f.Var(whole{&o.Connections, 0, math.MaxInt}, "connections", "the most clients at a time, 1 or more; 0 means no limit")
 	f.BoolVar(&o.HTTP, "http", false, "speak HTTP/1.1: the poem is the body of each answer")
 	encryption.flags(f)
