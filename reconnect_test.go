@@ -269,14 +269,14 @@ func TestReconnectorLateConnection(t *testing.T) {
 
 // A Dial that panics is reported, and does not keep a Reconnector from being stopped: what it waits for is nothing that could come.
 func TestReconnectorDialPanics(t *testing.T) {
-	for name, end := range map[string]func(w *sim.World, r *rondo.Reconnector, e *rondo.Engine) error{
-		"stopped": func(_ *sim.World, r *rondo.Reconnector, _ *rondo.Engine) error {
+	for name, end := range map[string]func(r *rondo.Reconnector, e *rondo.Engine) error{
+		"stopped": func(r *rondo.Reconnector, _ *rondo.Engine) error {
 			r.Stop()
 			return rondo.ErrReconnectorStopped
 		},
-		"shut down": func(w *sim.World, _ *rondo.Reconnector, e *rondo.Engine) error {
+		"shut down": func(_ *rondo.Reconnector, e *rondo.Engine) error {
 			if err := e.Shutdown(t.Context()); err != nil {
-				w.Errorf("shutting down: %v", err)
+				t.Errorf("shutting down: %v", err)
 			}
 			return rondo.ErrEngineClosed
 		},
@@ -290,15 +290,15 @@ func TestReconnectorDialPanics(t *testing.T) {
 				stops.Loop().Post(func() { stops.OnDone(func(reason, _ error) { stopped = reason }) })
 				w.Sleep(time.Hour)
 				if stopped != nil {
-					w.Errorf("it has stopped by itself: %v", stopped)
+					t.Errorf("it has stopped by itself: %v", stopped)
 				}
-				want := end(w, r, e)
+				want := end(r, e)
 				w.Sleep(time.Second)
 				if !errors.Is(stopped, want) {
-					w.Errorf("it has stopped for %v, not %v", stopped, want)
+					t.Errorf("it has stopped for %v, not %v", stopped, want)
 				}
 				if _, err := waits.Wait(t.Context()); !errors.Is(err, want) {
-					w.Errorf("who waits for a connection got %v", err)
+					t.Errorf("who waits for a connection got %v", err)
 				}
 			})
 			if err == nil || strings.Count(err.Error(), "no such address") != 1 {

@@ -62,10 +62,12 @@ type sessionRig struct {
 	pl   *rondo.PacketListener
 	at   map[string]rondo.PacketHandle
 	from map[string]*client
+
+	errorf func(format string, args ...any) // the test's where the world's error is looked at, and would say it in vain
 }
 
 func newSessionRig(w *sim.World, ps *rondo.PacketSessions) *sessionRig {
-	r := &sessionRig{w: w, ps: ps, at: map[string]rondo.PacketHandle{}, from: map[string]*client{}}
+	r := &sessionRig{w: w, ps: ps, at: map[string]rondo.PacketHandle{}, from: map[string]*client{}, errorf: w.Errorf}
 	if ps.New == nil {
 		ps.New = func(_ *rondo.PacketConn, first rondo.Packet) rondo.SessionProtocol {
 			switch string(first.Data) {
@@ -102,7 +104,7 @@ func (r *sessionRig) send(host string, what ...string) {
 
 func (r *sessionRig) expect(what string, got, want []string) {
 	if !slices.Equal(got, want) {
-		r.w.Errorf("%s: %q, not %q", what, got, want)
+		r.errorf("%s: %q, not %q", what, got, want)
 	}
 }
 
@@ -173,12 +175,13 @@ func TestPacketSessionsStrangersEvictNobody(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
 				r := newSessionRig(w, &rondo.PacketSessions{MaxSessions: 1, EvictAfter: 10 * time.Second})
+				r.errorf = t.Errorf
 				r.send("a", "x")
 				w.Sleep(15 * time.Second)
 				r.send("b", what, what)
 				r.expect("after strangers", r.log, []string{"a: made"})
 				if r.ps.Len() != 1 {
-					w.Errorf("%d sessions", r.ps.Len())
+					t.Errorf("%d sessions", r.ps.Len())
 				}
 				r.send("b", "x") // and this one is welcome
 				r.expect("after a guest", r.log, []string{"a: made", "b: made", "a: lost: rondo: the session was idle"})
@@ -194,6 +197,7 @@ func TestPacketSessionsStrangersEvictNobody(t *testing.T) {
 func TestPacketSessionsNewPanics(t *testing.T) {
 	_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
 		r := newSessionRig(w, &rondo.PacketSessions{})
+		r.errorf = t.Errorf
 		r.send("a", "x")
 		r.send("b", "panic in New", "y", "z")
 		r.send("a", "w")
@@ -201,7 +205,7 @@ func TestPacketSessionsNewPanics(t *testing.T) {
 		r.expect("b", r.from["b"].got, []string{"y 1", "z 2"})
 		r.expect("sessions", r.log, []string{"a: made", "b: made"})
 		if !r.pl.Handle().Alive() {
-			w.Errorf("the socket has ended")
+			t.Errorf("the socket has ended")
 		}
 	})
 	if err == nil || strings.Count(err.Error(), "no protocol for it") != 1 {
@@ -213,6 +217,7 @@ func TestPacketSessionsNewPanics(t *testing.T) {
 func TestPacketSessionsPanic(t *testing.T) {
 	_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
 		r := newSessionRig(w, &rondo.PacketSessions{})
+		r.errorf = t.Errorf
 		r.send("a", "x")
 		r.send("b", "panic", "y")
 		r.send("a", "z")
