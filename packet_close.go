@@ -32,6 +32,9 @@ func (c *PacketConn) end(reason error) {
 	c.file.remove(l.engine) // while the socket is open: nobody else's file can have its inode until then
 	_ = l.poller.Close(c.fd)
 	c.timer.Stop()
+	if c.out != nil {
+		c.out.dropFiles()
+	}
 	c.out, c.errs = nil, nil
 	l.ended = append(l.ended, ending{packet: c, err: reason})
 }

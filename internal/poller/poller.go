@@ -212,6 +212,9 @@ type Passer interface {
 	RecvFiles(fd int, p []byte) (n int, fds []int, lost bool, err error)
 	SendFiles(fd int, p []byte, fds []int) (int, error)
 	PeerCredentials(fd int) (sock.Credentials, error)
+	// RecvUnixPacket is RecvPackets for one datagram of a Unix socket, with descriptors and credentials that go with it; see [sock.RecvUnixPacket]. SendPackets takes those that have
+	// descriptors.
+	RecvUnixPacket(fd int, b *sock.PacketBuffer, size int) (sock.UnixPacket, error)
 }
 
 // FileSender is implemented by pollers that can send a regular file to a stream socket.
