@@ -369,6 +369,45 @@ func TestWriteFilesToWaits(t *testing.T) {
 	expectClosed(t, r, w)
 }
 
+// While one receiver has no room others get theirs, and a datagram that is refused for its size keeps no files.
+func TestWriteFilesToOthers(t *testing.T) {
+	e := newTestEngine(t, rondo.Config{})
+	slow := mustListenPacket(t, e, "unixgram", filepath.Join(t.TempDir(), "slow"), newPackets(quiet))
+	rig.On(t, e.Loop(), func() { slow.Handle().Do((*rondo.PacketConn).PauseReading) })
+	u := newUnwrapping(0)
+	pl, _ := packetBox(t, e, rondo.PacketConfig{}, u)
+	r, w := rig.Pipe(t)
+	p := newPackets(quiet)
+	from, err := rondo.PacketConfig{WriteLimit: 10_000}.Listen(e.Engine, "unixgram", "", func() rondo.PacketProtocol { return p })
+	if err != nil {
+		t.Fatal(err)
+	}
+	rig.On(t, e.Loop(), func() {
+		from.Handle().Do(func(c *rondo.PacketConn) {
+			for range 50 { // more than the kernel takes
+				_ = c.WriteTo([]byte("x"), slow.LocalAddr())
+			}
+			if err := c.WriteFilesTo([]byte("z"), pl.LocalAddr(), w, w); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	if x := rig.Await(t, u.got); x.data != "z" || x.came != 2 {
+		t.Errorf("%+v came", x)
+	}
+	rig.On(t, e.Loop(), func() {
+		from.Handle().Do(func(c *rondo.PacketConn) {
+			if c.Buffered() == 0 {
+				t.Error("the slow one had room: the test shows nothing")
+			}
+			if err := c.WriteFilesTo(make([]byte, 10_000), pl.LocalAddr(), w); !errors.Is(err, rondo.ErrPacketQueueFull) {
+				t.Errorf("beyond the limit: %v", err)
+			}
+		})
+	})
+	expectClosed(t, r, w)
+}
+
 // A datagram that cannot be sent takes its files with it, and the others go on.
 func TestWriteFilesToNobody(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})

@@ -57,7 +57,8 @@
 // Splicing. A backend whose kernel moves bytes from one socket to another without showing them to the program implements [Splicer]
 // too. One that does not (kqueue, a simulated network) leaves the copying to its caller.
 //
-// Passing. A backend whose Unix sockets carry descriptors and know who their peer is implements [Passer] too; a simulated network does not.
+// Passing. A backend whose Unix sockets, of streams and of datagrams, carry descriptors and know who their peer is implements [Passer] too; a simulated network does not, and is never
+// given a [sock.Packet] with Rights, nor asked for Credentials.
 //
 // Datagrams. OpenPacket makes a descriptor that is read and written with RecvPackets and SendPackets, a batch at a time, and is
 // otherwise as all that is said above: Readable while there is a datagram or an error, Writable while there is room for one. A datagram comes
