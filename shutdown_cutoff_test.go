@@ -71,7 +71,7 @@ func TestShutdownCutsOff(t *testing.T) {
 				}
 				client.Go(func() { tt.client(c) })
 				w.Sleep(10 * time.Second)
-				ctx, cancel := w.WithTimeout(context.Background(), time.Minute)
+				ctx, cancel := w.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				if tt.closed {
 					err = e.Close()
@@ -147,7 +147,7 @@ func TestShutdownCutsOffPackets(t *testing.T) {
 					pl.Handle().Do(tt.act)
 				}
 				w.Sleep(10 * time.Second)
-				ctx, cancel := w.WithTimeout(context.Background(), time.Minute)
+				ctx, cancel := w.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				_ = e.Shutdown(ctx)
 				if n := e.CutOff(); n != tt.want {
