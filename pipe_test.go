@@ -27,7 +27,7 @@ func (p *proxying) ConnectionMade(c *rondo.Conn) {
 	d := rondo.Dialer{Loop: c.Loop()}
 	d.Dial(context.Background(), c.Loop().Engine(), p.network, p.target, &idler{}).OnDone(func(to *rondo.Conn, err error) {
 		if err == nil {
-			err = rondo.Pipe(c, to, func(r rondo.Piped) { p.piped <- r })
+			_, err = rondo.Pipe(c, to, func(r rondo.Piped) { p.piped <- r })
 		}
 		if err == nil && p.joined != nil {
 			p.joined <- [2]*rondo.Conn{c, to}
@@ -229,11 +229,11 @@ func TestPipeRefuses(t *testing.T) {
 	}
 	other := rig.Result(t, rondo.Dialer{Loop: e.Loops()[0]}.Dial(t.Context(), e.Engine, "tcp", addr, &idler{}))
 	rig.On(t, e.Loops()[0], func() {
-		if err := rondo.Pipe(conns[0], conns[1], nil); !errors.Is(err, rondo.ErrDifferentLoops) {
+		if _, err := rondo.Pipe(conns[0], conns[1], nil); !errors.Is(err, rondo.ErrDifferentLoops) {
 			t.Errorf("of different loops: %v", err)
 		}
 		other.Abort()
-		if err := rondo.Pipe(conns[0], other, nil); !errors.Is(err, rondo.ErrClosed) {
+		if _, err := rondo.Pipe(conns[0], other, nil); !errors.Is(err, rondo.ErrClosed) {
 			t.Errorf("one that has ended: %v", err)
 		}
 	})
