@@ -1,5 +1,10 @@
 package rondo
 
+import (
+	"errors"
+	"os"
+)
+
 // ending is a connection that has ended and whose protocol has not been told yet; or a splice, a datagram socket, or a file that was sent.
 type ending struct {
 	conn   *Conn
@@ -117,7 +122,7 @@ func (c *Conn) cutShort(reason error) bool {
 	case x != nil && x.rare != nil && x.rare.drained >= drainBudget:
 		return true
 	}
-	return c.Buffered() > 0 || c.sendsFiles()
+	return errors.Is(reason, os.ErrDeadlineExceeded) && (c.Buffered() > 0 || c.sendsFiles()) // not if the peer has left by itself
 }
 
 // Close ends the connection once all that was written is sent. Nothing more is read, and Write
