@@ -26,6 +26,7 @@ type handshake struct {
 	config   *tls.Config                    // of a server: those that have it are counted together
 	most     int                            // of them may hold a goroutine; less than zero: all
 	began    func() rondo.Protocol          // makes the protocol that follows
+	pauses   rondo.WritePauser              // is told of water marks meanwhile; nil: nobody is
 	ended    func(c *rondo.Conn, err error) // is told how it went; nil: nobody is
 	local    net.Addr
 	remote   net.Addr
@@ -34,6 +35,7 @@ type handshake struct {
 	launched bool // the goroutine
 	turn     bool // it has one
 	over     bool
+	paused   bool // writing is
 
 	room  *room  // where it has a place for its goroutine; nil if it has none, or needs none
 	age   uint64 // when it got it, counted by the loop
@@ -84,6 +86,7 @@ func (h *handshake) ConnectionMade(c *rondo.Conn) {
 	h.conn, h.loop, h.layer.conn = c, c.Loop(), c
 	h.local, h.remote = c.LocalAddr(), c.RemoteAddr()
 	c.SetLayer(h.layer)
+	c.HoldLayer() // lest a Handle that somebody kept write into the handshake, and in the clear
 	if h.timeout > 0 {
 		h.timer = h.loop.After(h.timeout, func() { h.fail(os.ErrDeadlineExceeded) })
 	}
@@ -140,6 +143,20 @@ func (h *handshake) ready() bool { return h.records.left > 0 || whole(h.in) }
 // maxAhead is how much is read of what a peer sends before its handshake is over. All of a handshake is much less.
 const maxAhead = 256 << 10
 
+// PauseWriting implements rondo.WritePauser: what is written during the handshake waits for its end.
+func (h *handshake) PauseWriting(c *rondo.Conn) {
+	if h.paused = true; h.pauses != nil {
+		h.pauses.PauseWriting(c)
+	}
+}
+
+// ResumeWriting implements rondo.WritePauser.
+func (h *handshake) ResumeWriting(c *rondo.Conn) {
+	if h.paused = false; h.pauses != nil {
+		h.pauses.ResumeWriting(c)
+	}
+}
+
 func (h *handshake) ConnectionLost(_ *rondo.Conn, err error) {
 	if err == nil || err == io.EOF { //nolint:errorlint // documented to be bare
 		err = io.ErrUnexpectedEOF
@@ -179,7 +196,7 @@ func (h *handshake) finish(err error) {
 		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ErrTooManyHandshakes) {
 			h.conn.Abort()
 		} else {
-			_ = h.conn.Close() // after the alert
+			h.conn.CloseBelow() // after the alert
 		}
 		h.loop.Engine().Logger().Debug("secure: a handshake failed", "peer", h.remote, "error", err)
 		if h.ended != nil {
@@ -195,6 +212,7 @@ func (h *handshake) finish(err error) {
 	rawInput.reclaim(h.layer.tls)
 	hand.reclaim(h.layer.tls)
 	c := h.conn
+	c.ReleaseLayer()
 	p := h.began()
 	if p == nil {
 		_ = c.Close()
@@ -206,26 +224,16 @@ func (h *handshake) finish(err error) {
 			c.Abort()
 		}
 	}()
-	h.release() // before the protocol is there, which is not to be told of water marks yet
 	c.SetProtocol(p)
 	c.ResumeReading()
 	c.WakeLayer()
+	if h.paused { // p is not, for the connection: it is told again if it writes too much
+		h.ResumeWriting(c)
+	}
 	p.ConnectionMade(c)
 	told = true
 	if h.ended != nil {
 		h.ended(c, nil)
-	}
-}
-
-// release passes on what was written during the handshake.
-func (h *handshake) release() {
-	held := h.layer.held
-	h.layer.held = nil
-	if held != nil {
-		_, _ = h.layer.tls.Write(held) // an error has ended the connection
-	}
-	if h.layer.fin {
-		_ = h.layer.tls.CloseWrite() // likewise
 	}
 }
 

@@ -137,7 +137,10 @@ func (cfg Config) client(network, address string) *tls.Config {
 
 // UpgradeServer makes a connection secure that has been a plain one so far, as STARTTLS does, as its server: what the peer sends from now on is its
 // handshake. When that is over p is the connection's protocol and is told ConnectionMade, and the future is done. If it fails the connection is closed; its
-// ConnectionLost is nobody's, since the protocol that it had has been replaced. What is written to the connection meanwhile, and CloseWrite, wait for the handshake; Close gives it up, and that with it. Write what the peer waits for before. Only on the loop.
+// ConnectionLost is nobody's, since the protocol that it had has been replaced. Write what the peer waits for before.
+//
+// What is written to the connection meanwhile waits for the handshake, files too, which are not read before; it counts in Conn.Buffered, and p is told of the water marks, if it is a rondo.WritePauser, though not of its ConnectionMade yet.
+// CloseWrite and Close wait behind it: p is told ConnectionMade and then ConnectionLost. With nothing to wait for Close gives the handshake up. Only on the loop.
 func (cfg Config) UpgradeServer(c *rondo.Conn, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
 	return cfg.upgrade(c, true, p)
 }
@@ -154,6 +157,7 @@ func (cfg Config) upgrade(c *rondo.Conn, server bool, p rondo.Protocol) *rondo.F
 	promise := rondo.NewPromise[tls.ConnectionState](c.Loop())
 	h := newHandshake(cfg, server)
 	h.began = func() rondo.Protocol { return p }
+	h.pauses, _ = p.(rondo.WritePauser)
 	h.ended = func(_ *rondo.Conn, err error) {
 		if err != nil {
 			promise.Reject(err)
