@@ -246,7 +246,10 @@ func TestShutdownDuringHandshake(t *testing.T) {
 
 // A file that is sent during the handshake is not read before that is over, and arrives whole then, within a limit that is much smaller; so does what is written behind it.
 func TestSendFileDuringHandshake(t *testing.T) {
-	const size = 100 << 20
+	size := int64(100 << 20)
+	if testing.Short() {
+		size = 10 << 20
+	}
 	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	if err != nil {
 		t.Fatal(err)
