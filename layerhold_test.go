@@ -36,7 +36,7 @@ func TestHoldLayer(t *testing.T) {
 			conns := make(chan *rondo.Conn, 1)
 			p := &layered{made: func(c *rondo.Conn, _ *turning) {
 				c.HoldLayer()
-				for _, p := range [][]byte{{5, 6}, data} { // the second would go straight to the layer
+				for _, p := range [][]byte{data, {5, 6}} { // the first would go straight to the layer
 					if n, err := c.Write(p); n != len(p) || err != nil {
 						t.Errorf("Write: %d, %v", n, err)
 					}
@@ -60,7 +60,7 @@ func TestHoldLayer(t *testing.T) {
 			rig.Expect(t, raw, "hello")
 			rig.On(t, c.Loop(), c.ReleaseLayer)
 			got, err := io.ReadAll(io.LimitReader(raw, int64(3+2*len(data)+1)))
-			if want := append(turn(slices.Concat([]byte{5, 6}, data, data, []byte{7})), 0); err != nil || !bytes.Equal(got, want) {
+			if want := append(turn(slices.Concat(data, []byte{5, 6}, data, []byte{7})), 0); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%d bytes came, want %d and these: %v", len(got), len(want), err)
 			}
 			_, _ = raw.Write([]byte{0})

@@ -271,6 +271,58 @@ func TestMaxHandshakesAllCompute(t *testing.T) {
 	}
 }
 
+// One that has waited and computes again, the oldest of all, is not given up; and when it ends in another way its place is free, though its callback goes on.
+func TestMaxHandshakesComputesAgain(t *testing.T) {
+	for name, fails := range map[string]bool{"goes on": false, "fails": true} {
+		t.Run(name, func(t *testing.T) {
+			server, client := configs(t, tls.VersionTLS12) // whose second flight has a callback of the server's
+			hello := sentRecords(t, server, client)[0]
+			release := make(chan struct{})
+			computes := make(chan struct{}, 1)
+			server.VerifyConnection = func(s tls.ConnectionState) error {
+				if s.ServerName == "slow.test" {
+					computes <- struct{}{}
+					<-release
+				}
+				return nil
+			}
+			e := engine(t)
+			l := e.Loop()
+			rig.On(t, l, func() { secure.SetTurns(l, 2) })
+			ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Config{TLS: server, MaxHandshakes: 1}.Server(func() rondo.Protocol { return echoing{} }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			patient := client.Clone()
+			patient.ServerName, patient.InsecureSkipVerify = "slow.test", true
+			raw := rig.Dial(t, ln.Addr().String())
+			computing, through := tls.Client(raw, patient), make(chan error, 1)
+			go func() { through <- computing.Handshake() }()
+			rig.Await(t, computes)
+			rig.Send(t, rig.Dial(t, ln.Addr().String()), string(hello))
+			rig.Eventually(t, "the next is parked", func() bool {
+				var held, parked int
+				rig.On(t, l, func() { held, _, parked = secure.Held(l) })
+				return held == 1 && parked == 1
+			})
+			if fails {
+				_ = raw.SetLinger(0)
+				_ = raw.Close()
+				rig.Eventually(t, "it has the place", func() bool {
+					var waiting, parked int
+					rig.On(t, l, func() { _, waiting, parked = secure.Held(l) })
+					return waiting == 1 && parked == 0
+				})
+			}
+			close(release)
+			if err := rig.Await(t, through); (err != nil) != fails {
+				t.Errorf("the handshake that computed: %v", err)
+			}
+			closeDiscarding(t, e)
+		})
+	}
+}
+
 // Who is given up is told so by a type.
 func TestTooManyHandshakesIsTyped(t *testing.T) {
 	server, client := configs(t, tls.VersionTLS13)
