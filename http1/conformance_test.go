@@ -272,6 +272,8 @@ func known(raw, kind string) string {
 		return "an answer that was cut off where it was announced to end is whole, and the connection of further use"
 	case path == "/early" && strings.HasPrefix(rest, "HTTP/1.0"):
 		return "HTTP/1.0 knows no status below 200: RFC 9110, section 15.2"
+	case path == "*" && !strings.HasPrefix(raw, "OPTIONS"):
+		return "the asterisk form is for OPTIONS only: RFC 9112, section 3.2.4"
 	case strings.Contains(rest, "100-continue"):
 		return "a body that is there already is not asked for: RFC 9110, section 10.1.1"
 	case kind == "on the loop" && path == "/reqtrailer":
