@@ -164,7 +164,9 @@ func (h *conn) Drain(c *rondo.Conn) {
 	h.is |= draining
 	if h.x == nil {
 		_ = c.Close()
+		return
 	}
+	h.x.drain()
 }
 
 // ConnectionLost implements rondo.Protocol.

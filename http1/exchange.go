@@ -24,6 +24,8 @@ type exchange interface {
 	ended(err error)
 	// lost says that the connection is gone.
 	lost(err error)
+	// drain says that it is the connection's last.
+	drain()
 	// timeOut says that ReadTimeout or WriteTimeout has passed.
 	timeOut(c *rondo.Conn)
 }
@@ -109,6 +111,6 @@ func (s *shard) call(w http.ResponseWriter, r *http.Request, remote string) (ok 
 func (s *shard) log(r *http.Request, w *response, began time.Duration) {
 	if l := s.server.AccessLog; l != nil {
 		l.Info("request", "peer", r.RemoteAddr, "method", r.Method, "target", r.RequestURI, "proto", r.Proto, "status", w.status, "bytes", w.written,
-			"took", w.now()-began)
+			"took", s.loop.Elapsed()-began)
 	}
 }

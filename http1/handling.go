@@ -26,8 +26,9 @@ type handling struct {
 
 	// The loop's.
 	frame   frame
-	dropped int  // bytes of the body that came when nobody wanted them any more
-	drops   bool // that is so: the handler has returned
+	length  int64 // of the body, as far as it was announced; never changed
+	dropped int   // bytes of the body that came when nobody wanted them any more
+	drops   bool  // that is so: the handler has returned
 	over    bool
 
 	mu       sync.Mutex
@@ -40,6 +41,8 @@ type handling struct {
 	expects  bool      // the client waits for 100 Continue
 	out      []byte    // of the answer, not taken by the loop
 	stalled  bool      // the peer does not read
+	last     bool      // no further request is wanted on this connection
+	got      int64     // bytes of the body that have come
 	posted   bool      // the loop has been asked to come
 	asks     asks      // for what
 	dead     error     // the connection is gone
@@ -79,20 +82,22 @@ func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte) {
 		h.refuse(c, err)
 		return
 	}
-	x.res = response{req: x.req, clock: &s.clock, out: s.buffer(), draining: h.is&draining != 0}
+	x.res = response{req: x.req, clock: &s.clock, out: s.buffer()}
 	if s.server.AccessLog != nil {
-		x.began = s.clock.elapsed()
+		x.began = s.loop.Elapsed()
 	}
 	x.req.Body = http.NoBody
 	x.whole = true
 	if r.Body != (wire.Framing{}) {
 		x.whole = false
+		x.length = r.Body.Length
 		x.frame.begin(r.Body)
 		x.req.Body = &body{x}
 		x.expects = r.Expect
 		x.req.Trailer = announced(x.req.Header)
 	}
 	h.x = x
+	x.last = h.is&(draining|heard) != 0
 	h.limit()
 	s.workers.do(x)
 }
@@ -137,6 +142,7 @@ func (x *handling) run(w *worker) {
 	}()
 	ok := x.conn.shard.call(x, x.req, x.req.RemoteAddr)
 	returned = true
+	x.res.draining = x.isLast()
 	switch {
 	case x.hijacked:
 		want = 0
@@ -150,6 +156,13 @@ func (x *handling) run(w *worker) {
 		x.put(x.res.out)
 		x.mu.Unlock()
 	}
+}
+
+// isLast reports whether the connection is to end after this answer: that is so too if nobody can tell whether the body will come, or much of it is still to come.
+func (x *handling) isLast() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.last || x.expects || !x.whole && x.length-x.got > maxDropped
 }
 
 // post has the loop come, with the lock held.
@@ -289,6 +302,7 @@ func (x *handling) received(c *rondo.Conn, p []byte) int {
 			continue
 		}
 		x.mu.Lock()
+		x.got += int64(len(data))
 		x.in = append(x.in, data...)
 		if x.closed {
 			x.in = x.in[:0]
@@ -347,8 +361,15 @@ func (x *handling) pause(on bool) {
 	}
 }
 
+func (x *handling) drain() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.last = true
+}
+
 func (x *handling) ended(err error) {
 	x.mu.Lock()
+	x.last = true
 	if !x.whole && x.inErr == nil {
 		x.inErr = io.ErrUnexpectedEOF
 	}

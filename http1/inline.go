@@ -84,7 +84,7 @@ func (h *conn) startInline(c *rondo.Conn, r *wire.Request, p []byte) {
 		return
 	}
 	if s.server.AccessLog != nil {
-		x.began = s.clock.elapsed()
+		x.began = s.loop.Elapsed()
 	}
 	if r.Body == (wire.Framing{}) {
 		x.serve(c)
@@ -176,6 +176,7 @@ func (x *inline) receives() bool        { return !x.frame.done() }
 func (x *inline) pause(bool)            {}
 func (x *inline) ended(error)           { _ = x.conn.c.Close() } // the body cannot be whole any more
 func (x *inline) lost(error)            {}
+func (x *inline) drain()                {}
 func (x *inline) timeOut(c *rondo.Conn) { x.conn.refuse(c, errBodyTime) }
 
 var errBodyTime = &wire.Error{Status: http.StatusRequestTimeout, Reason: "the request's body did not come in time"}

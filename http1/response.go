@@ -296,7 +296,9 @@ func sorted(h http.Header) []string {
 	for name := range h {
 		names = append(names, name)
 	}
-	slices.Sort(names)
+	if len(names) > 1 {
+		slices.Sort(names)
+	}
 	return names
 }
 

@@ -14,6 +14,7 @@ import (
 func serve(t *testing.T, s *http1.Server) string {
 	t.Helper()
 	e := rig.New(t, rondo.Config{})
+	t.Cleanup(func() { e.Log.Discard("http1: a request was refused") })
 	ln, err := e.Listen("tcp", "127.0.0.1:0", s.Protocol)
 	if err != nil {
 		t.Fatal(err)

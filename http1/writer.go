@@ -59,13 +59,21 @@ func (x *handling) Write(p []byte) (int, error) {
 	w := &x.res
 	w.body = append(w.body, p[:w.room(len(p))]...)
 	if w.written > gathered {
-		w.commit(false)
+		x.commit()
 		if len(w.body) >= handOverMin {
 			w.flush()
 			return len(p), x.handOver()
 		}
 	}
 	return len(p), nil
+}
+
+// commit puts the head into out before the answer is whole.
+func (x *handling) commit() {
+	if !x.res.headSent {
+		x.res.draining = x.isLast()
+		x.res.commit(false)
+	}
 }
 
 // WriteString implements io.StringWriter.
@@ -82,7 +90,7 @@ func (x *handling) FlushError() error {
 	if x.res.status == 0 {
 		x.res.setStatus(http.StatusOK)
 	}
-	x.res.commit(false)
+	x.commit()
 	x.res.flush()
 	return x.handOver()
 }
@@ -185,7 +193,7 @@ func (x *handling) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, http.ErrHijacked
 	}
 	if x.res.status != 0 {
-		x.res.commit(false)
+		x.commit()
 		x.res.flush()
 	}
 	x.mu.Lock()
@@ -300,7 +308,7 @@ func (x *handling) sendable(r io.Reader) *transfer {
 }
 
 func (x *handling) send(t *transfer, r io.Reader) (int64, error) {
-	x.res.commit(false)
+	x.commit()
 	x.res.flush()
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -3,7 +3,6 @@ package wire
 import (
 	"net/http"
 	"strconv"
-	"strings"
 )
 
 // statusLines are those of the statuses that are known, for either version.
@@ -36,11 +35,9 @@ func AppendField(dst []byte, name, value string) []byte {
 	dst = append(dst, ": "...)
 	n := len(dst)
 	dst = append(dst, value...)
-	if strings.ContainsAny(value, "\r\n\x00") {
-		for i, c := range dst[n:] {
-			if c == '\r' || c == '\n' || c == 0 {
-				dst[n+i] = ' '
-			}
+	for i := range len(value) {
+		if c := value[i]; c == '\r' || c == '\n' || c == 0 {
+			dst[n+i] = ' '
 		}
 	}
 	return append(dst, "\r\n"...)
