@@ -192,11 +192,15 @@ func (h *conn) timeOut() {
 	h.due = never
 }
 
-// done is called when an exchange is over.
-func (h *conn) done(c *rondo.Conn, keep bool) {
+// done is called when an exchange is over: whether all of the request was read, and whether another may follow.
+func (h *conn) done(c *rondo.Conn, read, keep bool) {
 	h.x = nil
-	if !keep || h.is&(draining|heard) != 0 {
-		h.shut(c)
+	switch {
+	case read && h.is&(draining|heard) != 0:
+		_ = c.Close()
+		return
+	case !read || !keep:
+		h.shut(c) // the client may be sending still
 		return
 	}
 	h.rest()

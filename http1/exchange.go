@@ -38,7 +38,7 @@ func (h *conn) start(c *rondo.Conn, r *wire.Request, p []byte) {
 		out = append(out, "Content-Length: 0\r\n\r\n"...)
 		_, _ = c.Write(out) // what fails ends the connection
 		h.shard.putBuffer(out)
-		h.done(c, !r.Close)
+		h.done(c, true, !r.Close)
 		return
 	}
 	if h.shard.onLoop {

@@ -239,6 +239,9 @@ func TestShutdown(t *testing.T) {
 	down := make(chan error, 1)
 	go func() { down <- e.Shutdown(t.Context()) }()
 	rig.ExpectEnd(t, idle, "")
+	for _, l := range e.Loops() {
+		rig.On(t, l, func() {}) // it has drained
+	}
 	close(release)
 	res, err := http.ReadResponse(bufio.NewReader(busy), nil)
 	if err != nil || !res.Close {

@@ -276,7 +276,7 @@ func (x *handling) finish(c *rondo.Conn, keep bool) {
 		return
 	}
 	x.over = true
-	h.done(c, keep && x.frame.done())
+	h.done(c, x.frame.done(), keep)
 }
 
 func (x *handling) receives() bool { return !x.frame.done() }
@@ -296,7 +296,7 @@ func (x *handling) received(c *rondo.Conn, p []byte) int {
 		if x.drops {
 			if x.dropped += len(data); x.dropped > maxDropped {
 				x.over = true
-				x.conn.done(c, false)
+				x.conn.done(c, false, false)
 				return taken
 			}
 			continue
@@ -321,7 +321,7 @@ func (x *handling) received(c *rondo.Conn, p []byte) int {
 	if x.frame.done() {
 		if x.drops {
 			x.over = true
-			x.conn.done(c, true)
+			x.conn.done(c, true, true)
 			return taken
 		}
 		x.mu.Lock()
@@ -340,7 +340,7 @@ func (x *handling) received(c *rondo.Conn, p []byte) int {
 func (x *handling) broken(c *rondo.Conn, err error) {
 	if x.drops {
 		x.over = true
-		x.conn.done(c, false)
+		x.conn.done(c, false, false)
 		return
 	}
 	x.mu.Lock()
@@ -378,7 +378,7 @@ func (x *handling) ended(err error) {
 	x.ctx.end()
 	if x.drops {
 		x.over = true
-		x.conn.done(x.conn.c, false)
+		x.conn.done(x.conn.c, false, false)
 	}
 }
 

@@ -168,7 +168,7 @@ func (x *inline) serve(c *rondo.Conn) {
 		h.x = nil
 		c.Abort()
 	case h.is&lost == 0:
-		h.done(c, keep)
+		h.done(c, true, keep)
 	}
 }
 
