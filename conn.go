@@ -72,6 +72,7 @@ type settings struct {
 	shared      bool       // by all connections of a listener that have nothing of their own
 	awaited     bool       // the listener counts it as waiting for Accept, and it may never get there
 	layerClosed bool       // the layer has told the peer that nothing follows
+	farewell    bool       // and that is all that was left to be sent
 	closeTimed  bool       // a timer watches over the closing
 }
 

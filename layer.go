@@ -248,8 +248,14 @@ func (c *Conn) settleLayer() bool {
 
 // closeLayer has the layer tell the peer that nothing follows.
 func (c *Conn) closeLayer() {
-	c.extra.layerClosed = true
+	c.extra.layerClosed, c.extra.farewell = true, c.out == nil
 	if err := c.extra.layer.CloseWrite(); err != nil {
 		c.end(err, true)
 	}
+}
+
+// unheard reports whether all that could not be sent is the layer's answer to a peer that had said that nothing follows, and has gone. It is no loss, then. A Unix socket refuses it (EPIPE), and one of TCP takes it: the end is to be the same.
+func (c *Conn) unheard() bool {
+	const both = isLayered | hasEOF | isClosing
+	return c.flags&both == both && c.extra.farewell
 }

@@ -240,6 +240,14 @@ func (c *Conn) eof() {
 	c.flags |= isClosing | endedByPeer
 }
 
+// closeReason is that of a connection which is closing and has sent everything: nil, or what the peer has ended it with.
+func (c *Conn) closeReason() error {
+	if c.flags&endedByPeer != 0 {
+		return c.eofReason()
+	}
+	return nil
+}
+
 // eofReason is the reason of a connection that the peer has ended.
 func (c *Conn) eofReason() error {
 	if c.in != nil && len(c.in.data) > 0 {

@@ -145,6 +145,10 @@ func (c *Conn) send(p []byte) (rest []byte, err error) {
 			c.wrote(len(now), n)
 		}
 		if err != nil && err != syscall.EAGAIN { //nolint:errorlint // bare by the poller's contract
+			if c.unheard() {
+				c.end(c.closeReason(), false)
+				return nil, ErrClosed
+			}
 			err = c.opError("write", err)
 			c.end(err, true)
 			return nil, err
@@ -174,11 +178,7 @@ func (c *Conn) settle() {
 	}
 	if c.out == nil {
 		if c.flags&isClosing != 0 {
-			var reason error
-			if c.flags&endedByPeer != 0 {
-				reason = c.eofReason()
-			}
-			c.end(reason, false)
+			c.end(c.closeReason(), false)
 			return
 		}
 		if c.flags&(hasFIN|sentFIN) == hasFIN {

@@ -27,7 +27,11 @@ const childEndpoint = "RONDO_TEST_ENDPOINT"
 
 func TestMain(m *testing.M) {
 	if at := os.Getenv(childEndpoint); at != "" {
-		if err := child(at); err != nil {
+		serve := child
+		if name := os.Getenv(childRow); name != "" {
+			serve = func(at string) error { return serveRow(at, name) }
+		}
+		if err := serve(at); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -52,7 +56,7 @@ func child(at string) error {
 		ln.OnClose(func() { close(ended) })
 		<-ended
 		fmt.Fprintln(os.Stderr, "ended")
-		return nil
+		return ln.Err()
 	}
 	ln, err := endpoint.Listen(e, at, inetd.Echo)
 	if err != nil {
@@ -267,6 +271,57 @@ func TestStdio(t *testing.T) {
 			cmd.Stdout, cmd.Stderr = &out, &errs
 			if err := cmd.Run(); err != nil || out.String() != test.want || errs.String() != "ended\n" {
 				t.Errorf("%d bytes, want %d, %v: %q", out.Len(), len(test.want), err, errs.String())
+			}
+		})
+	}
+}
+
+// What has failed can be asked for at the end.
+func TestStdioFails(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		full = nil // there is none on this system
+	} else {
+		defer full.Close()
+	}
+	for name, test := range map[string]struct {
+		at   string
+		in   io.Reader
+		out  *os.File
+		says string
+	}{
+		"input":        {"stdio:", folder, nil, "read /dev/stdin: is a directory"},
+		"output":       {"stdio:", strings.NewReader("text"), full, "write /dev/stdout: no space left on device"},
+		"PROXY header": {"stdio:?proxy=v1&trust=unix", strings.NewReader("PROXY lies\r\n"), nil, "rondo: connection aborted"},
+		"no header":    {"stdio:?proxy=v1&trust=unix", nil, nil, "before its TLS handshake or its PROXY header was whole"},
+		"handshake":    {"tls+stdio:?selfsigned", strings.NewReader("no TLS\r\n"), nil, "before its TLS handshake or its PROXY header was whole"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "output" && full == nil {
+				t.Skip("/dev/full is not there")
+			}
+			cmd := exec.Command(self)
+			cmd.Env = append(os.Environ(), childEndpoint+"="+test.at)
+			cmd.Stdin = test.in
+			if test.out != nil {
+				cmd.Stdout = test.out
+			}
+			var errs strings.Builder
+			cmd.Stderr = &errs
+			err := cmd.Run()
+			if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 ||
+				!strings.HasSuffix(errs.String(), "ended\nendpoint: serving standard input and output: "+test.says+"\n") &&
+					!strings.HasSuffix(errs.String(), test.says+"\n") {
+				t.Errorf("%v: %q", err, errs.String())
 			}
 		})
 	}

@@ -116,6 +116,11 @@ func parse(s string) (x Endpoint, reason string) {
 	if x.Network, x.Address, x.TLS = split(where); x.Network == "" {
 		return x, `it begins with none of tcp:, tcp4:, tcp6:, unix:, tls:, tls+unix:, systemd: and stdio:, and is neither host:port nor /path`
 	}
+	if x.TLS && x.Network == "tcp" {
+		if reason = afterTLS(x.Address); reason != "" {
+			return x, reason
+		}
+	}
 	if x.Address, reason = address(x.Network, x.Address); reason != "" {
 		return x, reason
 	}
@@ -179,6 +184,22 @@ func address(network, s string) (canonical, reason string) {
 		return "", fmt.Sprintf("%q is no port: it is a number from 0 to 65535, or the name of a service", port)
 	}
 	return net.JoinHostPort(host, port), ""
+}
+
+// afterTLS says how it is written if what follows tls: is itself an endpoint, and no host of such a name and its port.
+func afterTLS(s string) (reason string) {
+	word, rest, found := strings.Cut(s, ":")
+	_, err := strconv.ParseUint(rest, 10, 16)
+	switch {
+	case !found || err == nil || !slices.Contains(networks, word):
+		return ""
+	case word == "unix":
+		return "TLS over a Unix socket is written tls+" + s
+	case word == "tcp":
+		return "TLS over tcp is written tls:" + rest
+	default:
+		return fmt.Sprintf("TLS over %s is written tls+%s", word, s)
+	}
 }
 
 // isService reports whether s can be the name of a service (RFC 6335, section 5.1).

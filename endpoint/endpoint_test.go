@@ -29,6 +29,7 @@ var good = []struct{ in, out string }{
 	{"tls:h:443", ""},
 	{"tls+tcp:h:443", "tls:h:443"},
 	{"tls+tcp6:h:443", ""},
+	{"tls:unix:443", ""}, // a host of that name
 	{"tls+unix:@x?name=h", ""},
 	{"systemd:", ""},
 	{"systemd:web.socket", ""},
@@ -74,6 +75,11 @@ var bad = []struct{ in, says string }{
 	{"tcp:::1:80", "not host:port"},
 	{"tcp:h:", "no port"},
 	{"tcp:h:65536", "no port"},
+	{"tls:unix:/x", "TLS over a Unix socket is written tls+unix:/x"},
+	{"tls:unix:x?selfsigned", "tls+unix:x"},
+	{"tls:stdio:", "TLS over stdio is written tls+stdio:"},
+	{"tls:tcp6:h:1", "TLS over tcp6 is written tls+tcp6:h:1"},
+	{"tls:tcp:h:1", "TLS over tcp is written tls:h:1"},
 	{"tcp:h:-1", "no port"},
 	{"tcp:a b:1", "no host"},
 	{"tcp:h/x:1", "no host"},
@@ -133,8 +139,8 @@ func TestSides(t *testing.T) {
 		{"stdio:", "", "for servers"},
 		{"systemd:", "", "for servers"},
 		{"tls:127.0.0.1:1?cert=/does/not/exist", "no such file", "no such file"},
-		{"tls:127.0.0.1:1?selfsigned&ca=/does/not/exist", "no such file", ""},
-		{"tls:127.0.0.1:1?ca=endpoint_test.go", "", "no certificate"},
+		{"tls:127.0.0.1:1?selfsigned&ca=/does/not/exist", "ca=: the certificates in /does/not/exist cannot be read: no such file", ""},
+		{"tls:127.0.0.1:1?ca=endpoint_test.go", "", "ca=: there is no certificate (PEM) in endpoint_test.go"},
 		{"nonsense", "begins with none", "begins with none"},
 	} {
 		if test.listen != "" {

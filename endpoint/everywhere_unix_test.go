@@ -4,189 +4,268 @@ package endpoint_test
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"path/filepath"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/endpoint"
-	"github.com/rondo-go/rondo/frame"
-	"github.com/rondo-go/rondo/framed"
-	"github.com/rondo-go/rondo/inetd"
 	"github.com/rondo-go/rondo/internal/rig"
-	"github.com/rondo-go/rondo/knock"
-	"github.com/rondo-go/rondo/poetry"
 	"github.com/rondo-go/rondo/sim"
-	"github.com/rondo-go/rondo/stream"
-	"github.com/rondo-go/rondo/task"
 )
 
-// shouting answers lines in capital letters.
-type shouting struct{}
+// carrier is a column of the table: the one argument of a server, and that of its clients. Nothing else is different from column to column. DIR stands for a new folder, NAME for a new name, ADDR for the address that the server has
+// got and PORT for its port.
+type carrier struct{ name, listen, dial string }
 
-func (shouting) ConnectionMade(*framed.Conn)        {}
-func (shouting) ConnectionLost(*framed.Conn, error) {}
-func (shouting) FrameReceived(c *framed.Conn, line []byte) {
-	_ = c.SendFrame([]byte(fmt.Sprintf("%s!", line)))
+// carriers are those of this machine, and the next are in a simulated world, where a server is on a host of that name.
+var carriers = []carrier{
+	{"tcp", "tcp:127.0.0.1:0", "tcp:ADDR"},
+	{"tcp6", "tcp:[::1]:0", "tcp:ADDR"},
+	{"unix", "unix:DIR/NAME", "unix:ADDR"},
+	{"abstract", "unix:@rondo-NAME", "unix:ADDR"},
+	{"tls", "tls:127.0.0.1:0?selfsigned", "tls:ADDR?insecure"},
+	{"tls+tcp6", "tls:[::1]:0?selfsigned", "tls:ADDR?insecure"},
+	{"tls+unix", "tls+unix:DIR/NAME?selfsigned", "tls+unix:ADDR?insecure"},
+	{"proxy", "tcp:127.0.0.1:0?proxy=v2&trust=127.0.0.1", "tcp:ADDR?proxy=v2"},
+	{"proxy below tls", "tls:127.0.0.1:0?selfsigned&proxy=v1&trust=127.0.0.1", "tls:ADDR?insecure&proxy=v1"},
+	{"proxy below tls+unix", "tls+unix:DIR/NAME?selfsigned&proxy=v2&trust=unix", "tls+unix:ADDR?insecure&proxy=v2"},
+	{"limits", "tcp:127.0.0.1:0?maxconns=1&idle=20s&lifetime=20s&backlog=5&reuseport", "tcp:ADDR?timeout=20s"},
+	{"systemd", "systemd:web", "tcp:ADDR"},
+	{"tls+systemd", "tls+systemd:local?selfsigned", "tls+unix:ADDR?insecure"},
+	{"stdio", "stdio:", ""},
 }
 
-// netEchoing is an echo on a goroutine, over a net.Conn.
-type netEchoing struct{}
-
-func (netEchoing) ConnectionMade(c *rondo.Conn) {
-	conn := rondo.NetConn(c)
-	go func() {
-		_, _ = io.Copy(conn, conn)
-		_ = conn.Close()
-	}()
-}
-func (netEchoing) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
-func (netEchoing) ConnectionLost(*rondo.Conn, error)        {}
-
-// protocols are all that there are in this repository, what a client says and what it hears until the server has closed.
-func protocols() map[string]struct {
-	accept    func() rondo.Protocol
-	say, hear string
-} {
-	proxied := &poetry.Proxy{}
-	proxied.Dial = func(ctx context.Context, l *rondo.Loop, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
-		promise := rondo.NewPromise[*rondo.Conn](l)
-		promise.Reject(net.ErrClosed)
-		return promise.Future()
-	}
-	return map[string]struct {
-		accept    func() rondo.Protocol
-		say, hear string
-	}{
-		"echo":    {inetd.Echo, "hello", "hello"},
-		"discard": {inetd.Discard, "hello", ""},
-		"daytime": {inetd.Daytime, "", "*"},
-		"time":    {inetd.Time, "", "*"},
-		"knock":   {knock.Server(nil, nil), "Knock knock\r\n", "Who's there?\r\n"},
-		"frames":  {framed.Handle(frame.Lines(100), func() framed.Handler { return shouting{} }), "one\ntwo\n", "one!\ntwo!\n"},
-		"task": {stream.Handle(func(t *task.Task, s *stream.Stream) error {
-			_, err := stream.Copy(t, s, s)
-			return err
-		}), "hello", "hello"},
-		"net.Conn":  {func() rondo.Protocol { return netEchoing{} }, "hello", "hello"},
-		"transform": {poetry.TransformServer(nil), "9:shout.one,", "3:ONE,"},
-	}
+var simulated = []carrier{
+	{"sim/tcp", "tcp::0", "tcp:server:PORT"},
+	{"sim/unix", "unix:/NAME", "unix:ADDR"},
+	{"sim/tls", "tls::0?selfsigned", "tls:server:PORT?insecure"},
+	{"sim/tls+unix", "tls+unix:/NAME?selfsigned", "tls+unix:ADDR?insecure"},
+	{"sim/proxy below tls", "tls::0?selfsigned&proxy=v2&trust=any", "tls:server:PORT?insecure&proxy=v2"},
 }
 
-// Every protocol runs over plain, TLS and Unix sockets by changing one argument.
+var cells atomic.Int64
+
+// server is what the carrier's argument for a server has become.
+func (x carrier) server(dir string) string {
+	name := fmt.Sprintf("%d-%d", os.Getpid(), cells.Add(1))
+	return strings.NewReplacer("DIR", dir, "NAME", name).Replace(x.listen)
+}
+
+// client is the argument for the clients of what listens at addr.
+func (x carrier) client(addr net.Addr) string {
+	_, port, _ := net.SplitHostPort(addr.String())
+	return strings.NewReplacer("ADDR", addr.String(), "PORT", port).Replace(x.dial)
+}
+
+// Every protocol runs over every carrier by changing one argument: what it has to say comes through, and both sides hear of an end in good order.
 func TestEverywhere(t *testing.T) {
-	for _, kind := range []string{"tcp:", "unix:", "tls:", "tls+unix:"} {
-		for name, c := range protocols() {
-			t.Run(kind+name, func(t *testing.T) {
-				e := rig.New(t, rondo.Config{})
-				place, listening, dialing := "127.0.0.1:0", "", ""
-				if kind == "unix:" || kind == "tls+unix:" {
-					place = filepath.Join(t.TempDir(), "s")
+	for _, x := range carriers {
+		t.Run(x.name, func(t *testing.T) {
+			x.needs(t)
+			for _, r := range rows() {
+				if r.without[x.name] != "" {
+					continue
 				}
-				if kind[:2] == "tl" {
-					listening, dialing = "?selfsigned", "?insecure"
-				}
-				s, err := endpoint.Listen(e.Engine, kind+place+listening, c.accept)
-				if err != nil {
-					t.Fatal(err)
-				}
-				p := &saying{text: c.say, heard: make(chan string, 1)}
-				rig.Result(t, endpoint.Dial(t.Context(), e.Engine, kind+s.Addr().String()+dialing, p))
-				if got := rig.Await(t, p.heard); got != c.hear && !(c.hear == "*" && got != "") {
-					t.Errorf("it heard %q, not %q", got, c.hear)
-				}
-			})
-		}
+				t.Run(r.name, func(t *testing.T) {
+					switch x.name {
+					case "stdio":
+						onStdio(t, x, r)
+					case "systemd", "tls+systemd":
+						bySystemd(t, x, r)
+					default:
+						here(t, x, r)
+					}
+				})
+			}
+		})
 	}
-}
-
-// saying says something, ends its direction, and tells what it has heard in the end.
-type saying struct {
-	text  string
-	got   []byte
-	heard chan string
-}
-
-func (p *saying) ConnectionMade(c *rondo.Conn) {
-	_, _ = c.Write([]byte(p.text))
-	_ = c.CloseWrite()
-}
-
-func (p *saying) DataReceived(_ *rondo.Conn, data []byte) int {
-	p.got = append(p.got, data...)
-	return len(data)
-}
-func (p *saying) ConnectionLost(*rondo.Conn, error) { p.heard <- string(p.got) }
-
-// In a simulation they are the same.
-func TestSimulated(t *testing.T) {
-	for _, kind := range []string{"tcp:", "unix:", "tls:", "tls+unix:"} {
-		sim.Run(t, sim.Config{}, func(w *sim.World) {
-			server := w.Host("server")
-			place, client, to := ":7000", w.Host("client"), "server:7000"
-			if kind == "unix:" || kind == "tls+unix:" {
-				place, client, to = "/s", server, "/s"
-			}
-			listening, dialing := "", ""
-			if kind[:2] == "tl" {
-				listening, dialing = "?selfsigned", "?insecure"
-			}
-			if _, err := endpoint.Listen(server.Engine(), kind+place+listening, inetd.Echo); err != nil {
-				w.Fatalf("listening: %v", err)
-			}
-			p := &saying{text: "hello", heard: make(chan string, 1)}
-			endpoint.Dial(t.Context(), client.Engine(), kind+to+dialing, p)
-			w.Sleep(time.Second)
-			if len(p.heard) == 0 || <-p.heard != "hello" {
-				w.Errorf("%s: nothing came back", kind)
+	for _, x := range simulated {
+		t.Run(x.name, func(t *testing.T) {
+			for _, r := range rows() {
+				t.Run(r.name, func(t *testing.T) { inWorld(t, x, r) })
 			}
 		})
 	}
 }
 
-// Options have their effect: certificates in files, those who may sign, a client's certificate, names, limits.
-func TestOptions(t *testing.T) {
-	dir := t.TempDir()
-	cert, key := rig.CertificateFiles(t, dir)
+// needs skips a column that this machine cannot have.
+func (x carrier) needs(t *testing.T) {
+	switch {
+	case x.name == "abstract" && runtime.GOOS != "linux":
+		t.Skip("it needs abstract names, which only Linux has")
+	case strings.Contains(x.name, "tcp6"):
+		ln, err := net.Listen("tcp6", "[::1]:0")
+		if err != nil {
+			t.Skip("this machine has no IPv6: ", err)
+		}
+		_ = ln.Close()
+	}
+}
+
+// patient is a context that ends a cell which hangs.
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// here has the server and its client in this process.
+func here(t *testing.T, x carrier, r row) {
 	e := rig.New(t, rondo.Config{})
-	s, err := endpoint.Listen(e.Engine, fmt.Sprintf("tls:127.0.0.1:0?cert=%s&key=%s&ca=%s&alpn=echo&idle=50ms", cert, key, cert), inetd.Echo)
+	s := &server{engine: e.Engine, carrier: x, dir: shortDir(t), ctx: patient(t), spawn: func(fn func()) { go fn() }}
+	if err := r.serve(s); err != nil {
+		t.Fatal(err)
+	}
+	v := visitor{ctx: s.ctx, engine: rig.New(t, rondo.Config{}).Engine, at: x.client(s.addr), now: time.Now, spawn: s.spawn}
+	if err := r.visit(v); err != nil {
+		t.Error(err)
+	}
+	rig.Eventually(t, "the server has ended its connections", s.ended)
+	if err := s.failed(); err != nil {
+		t.Error("the server: ", err)
+	}
+	if err := s.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// shortDir is a folder whose name leaves room in a Unix socket's address.
+func shortDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "r") //nolint:usetesting // its folder has the test's name
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &saying{text: "hello", heard: make(chan string, 1)}
-	at := fmt.Sprintf("tls:%s?ca=%s&cert=%s&key=%s&alpn=echo&name=localhost", s.Addr(), cert, cert, key)
-	c := rig.Result(t, endpoint.Dial(t.Context(), e.Engine, at, p))
-	_ = c
-	if got := rig.Await(t, p.heard); got != "hello" {
-		t.Errorf("it heard %q", got)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// inWorld has them in a simulated one.
+func inWorld(t *testing.T, x carrier, r row) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		host := w.Host("server")
+		s := &server{engine: host.Engine(), carrier: x, ctx: t.Context(), spawn: host.Go, now: w.Now, sleep: func(_ context.Context, d time.Duration) error { w.Sleep(d); return nil }}
+		if err := r.serve(s); err != nil {
+			w.Fatalf("%v", err)
+		}
+		if !strings.Contains(x.name, "unix") { // a Unix socket is its host's
+			host = w.Host("client")
+		}
+		v := visitor{ctx: t.Context(), engine: host.Engine(), at: x.client(s.addr), now: w.Now, spawn: host.Go, exact: true}
+		if err := r.visit(v); err != nil {
+			w.Errorf("%v", err)
+		}
+		w.Wait(s.ended)
+		if err := s.failed(); err != nil {
+			w.Errorf("the server: %v", err)
+		}
+		if err := s.close(); err != nil {
+			w.Errorf("%v", err)
+		}
+	})
+}
+
+// childRow names the row that the child serves.
+const childRow = "RONDO_TEST_ROW"
+
+// bySystemd has the server in a child process, which is given its sockets.
+func bySystemd(t *testing.T, x carrier, r row) {
+	tcp, unix, files := listeners(t)
+	t.Setenv(childRow, r.name)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else it would sleep for a second
+	cmd, in, line := start(t, x.listen, "web:local", "2", files...)
+	if line != "serving\n" {
+		t.Fatalf("the child says %q", line)
 	}
-	// Without a certificate of its own a client is not let in; with TLS 1.3 it learns so after its handshake.
-	raw, err := tls.Dial("tcp", s.Addr().String(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is not let in
+	addr := tcp.Addr()
+	if strings.Contains(x.listen, "local") {
+		addr = unix.Addr()
+	}
+	v := visitor{ctx: patient(t), engine: rig.New(t, rondo.Config{}).Engine, at: x.client(addr), now: time.Now, spawn: func(fn func()) { go fn() }}
+	if err := r.visit(v); err != nil {
+		t.Error(err)
+	}
+	_ = in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the child: %v: %s", err, cmd.Stderr)
+	}
+}
+
+// onStdio has the server in a child process whose standard input and output are one socket, as inetd(8) has its servers.
+func onStdio(t *testing.T, x carrier, r row) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0) //nolint:forbidigo // they become files at once
 	if err == nil {
-		_, err = raw.Read(make([]byte, 1))
-		_ = raw.Close()
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
 	}
-	if err == nil {
-		t.Error("a client without a certificate was let in")
-	}
-	e.Log.Await(t, "a handshake failed")
-	// Who does nothing is sent away.
-	idle, err := tls.LoadX509KeyPair(cert, key)
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err = tls.Dial("tcp", s.Addr().String(), &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{idle}}) //nolint:gosec // likewise
-	if err != nil {
+	near, far := os.NewFile(uintptr(fds[0]), "near"), os.NewFile(uintptr(fds[1]), "far")
+	defer near.Close()
+	cmd := exec.CommandContext(patient(t), self)
+	cmd.Env = append(os.Environ(), childEndpoint+"="+x.listen, childRow+"="+r.name, "GORACE=atexit_sleep_ms=0")
+	var errs strings.Builder
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = far, far, &errs
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := raw.Read(make([]byte, 1)); err != io.EOF { //nolint:errorlint // bare
-		t.Errorf("an idle client hears %v", err)
+	_ = far.Close()
+	v := visitor{ctx: patient(t), engine: rig.New(t, rondo.Config{}).Engine, now: time.Now, spawn: func(fn func()) { go fn() }, only: near}
+	if err := r.visit(v); err != nil {
+		t.Error(err)
 	}
-	_ = raw.Close()
-	_ = os.Remove(cert)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the child: %v: %s", err, errs.String())
+	}
+}
+
+// serveRow is the child: it serves the row until its input ends, or its only connection has.
+func serveRow(at, name string) error {
+	e, err := rondo.New(rondo.Config{Loops: 1})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
+	defer cancel()
+	s := &server{engine: e, carrier: carrier{listen: at}, ctx: ctx, spawn: func(fn func()) { go fn() }}
+	for _, r := range rows() {
+		if r.name == name {
+			if err := r.serve(s); err != nil {
+				return err
+			}
+		}
+	}
+	if s.addr == nil {
+		return fmt.Errorf("there is no protocol %q", name)
+	}
+	if ln, ok := s.listener.(*endpoint.Listener); ok && at == "stdio:" {
+		closed := make(chan struct{})
+		ln.OnClose(func() { close(closed) })
+		<-closed
+	} else {
+		fmt.Println("serving")
+		_, _ = os.Stdin.Read(make([]byte, 1))
+	}
+	for !s.ended() && ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	if err := s.close(); err != nil {
+		return err
+	}
+	return s.failed()
 }

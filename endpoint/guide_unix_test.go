@@ -21,6 +21,8 @@ import (
 	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/proxied"
 	"github.com/rondo-go/rondo/proxyproto"
+	"github.com/rondo-go/rondo/stream"
+	"github.com/rondo-go/rondo/task"
 )
 
 // What follows is shown in docs/guide/endpoints.md, as it is.
@@ -42,6 +44,20 @@ func say(ctx context.Context, e *rondo.Engine, at, line string) (string, error) 
 	}
 	answer := make([]byte, len(line)+1)
 	_, err = io.ReadFull(c, answer)
+	return strings.TrimSpace(string(answer)), err
+}
+
+// ask is say as a task.
+func ask(t *task.Task, to *endpoint.Dialer, line string) (string, error) {
+	s, err := stream.DialBy(t, to.On(t.Loop()).Dial)
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	if _, err := s.Write(t, []byte(line+"\n")); err != nil {
+		return "", err
+	}
+	answer, err := s.ReadLine(t, 1000)
 	return strings.TrimSpace(string(answer)), err
 }
 
@@ -109,8 +125,16 @@ func TestGuideEcho(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := say(t.Context(), e.Engine, clientOf(t, x[0], ln.Addr(), x[1]), "hello"); got != "hello" || err != nil {
+			at := clientOf(t, x[0], ln.Addr(), x[1])
+			if got, err := say(t.Context(), e.Engine, at, "hello"); got != "hello" || err != nil {
 				t.Errorf("%q, %v", got, err)
+			}
+			to, err := endpoint.NewDialer(e.Engine, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := rig.Result(t, task.Go(e.Loop(), func(t *task.Task) (string, error) { return ask(t, to, "hello") })); got != "hello" {
+				t.Errorf("a task: %q", got)
 			}
 			_ = ln.Close()
 		})

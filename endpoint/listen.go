@@ -190,6 +190,15 @@ func (ln *Listener) Close() error {
 	return nil
 }
 
+// Err is why the connection over standard input and output was not served to its end: it could not be made, was lost, or one of the two could not be read or written. It is
+// nil while that goes on, and for other endpoints, whose connections tell their own protocols.
+func (ln *Listener) Err() error {
+	if ln.stdio == nil {
+		return nil
+	}
+	return ln.stdio.failed()
+}
+
 // OnClose has fn called once, when no more connections can come: see [rondo.Listener.OnClose]. Standard input and output are closed when their only connection has ended and what it
 // has written is out.
 func (ln *Listener) OnClose(fn func()) {

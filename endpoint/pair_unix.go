@@ -30,3 +30,15 @@ func pair() (near *os.File, far halfCloser, err error) {
 	}
 	return near, c.(*net.UnixConn), nil
 }
+
+// endOutput tells whoever reads from f that nothing follows: of a socket, which may be the input as well, that direction alone ends.
+func endOutput(f *os.File) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	var failed error
+	if raw.Control(func(fd uintptr) { failed = syscall.Shutdown(int(fd), syscall.SHUT_WR) }) == nil && failed != nil { //nolint:forbidigo // likewise
+		_ = f.Close()
+	}
+}

@@ -2,10 +2,13 @@ package endpoint
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rondo-go/rondo"
 )
@@ -15,15 +18,19 @@ import (
 type stdio struct {
 	engine *rondo.Engine
 	wrap   func(func() rondo.Protocol) func() rondo.Protocol
+	begun  atomic.Bool // the protocol is there: what wrap puts before it is over
 
 	mu       sync.Mutex
 	serving  bool
 	closed   bool
+	err      error // the first that has kept the client from being served to its end
 	onClosed []func()
 }
 
 func newStdio(e *rondo.Engine, wrap func(func() rondo.Protocol) func() rondo.Protocol) *stdio {
-	return &stdio{engine: e, wrap: wrap}
+	s := &stdio{engine: e, wrap: wrap}
+	s.begun.Store(wrap == nil)
+	return s
 }
 
 // stdioAddr is the address of standard input and output.
@@ -32,7 +39,11 @@ type stdioAddr struct{}
 func (stdioAddr) Network() string { return "stdio" }
 func (stdioAddr) String() string  { return "standard input and output" }
 
-var errServed = errors.New("it is closed, or has its only connection already")
+var (
+	errServed   = errors.New("it is closed, or has its only connection already")
+	errNotBegun = errors.New("the client has ended, or was ended, before its TLS handshake or its PROXY header was whole")
+	errDeclined = errors.New("the server has declined the connection")
+)
 
 func (s *stdio) opError(err error) error {
 	return &net.OpError{Op: "listen", Net: "stdio", Addr: stdioAddr{}, Err: err}
@@ -48,7 +59,11 @@ func (s *stdio) serve(accept func() rondo.Protocol) error {
 		return s.opError(errServed)
 	}
 	if s.wrap != nil {
-		accept = s.wrap(accept)
+		inner := accept
+		accept = s.wrap(func() rondo.Protocol {
+			s.begun.Store(true)
+			return inner()
+		})
 	}
 	near, far, err := pair()
 	if err != nil {
@@ -77,28 +92,41 @@ func (s *stdio) begin(l *rondo.Loop, near *os.File, far halfCloser, accept func(
 	}()
 	p := accept()
 	if p == nil {
+		s.fail(errDeclined)
 		return
 	}
 	c, err := l.OpenFile(near, p)
 	if err != nil {
-		l.Engine().Logger().Error("endpoint: serving standard input and output failed", "error", err)
+		s.fail(err)
 		return
 	}
 	made = true
 	written := make(chan struct{})
 	in, out := os.Stdin, os.Stdout
 	go func() {
-		_, _ = io.Copy(far, in)
+		_, err := io.Copy(far, in)
+		if cause, ok := errors.AsType[*fs.PathError](err); ok { // else it is the connection's end
+			s.fail(cause)
+		}
 		_ = far.CloseWrite()
 	}()
 	go func() {
 		defer close(written)
-		_, err := io.Copy(out, far)
+		// Not by splice(2), which some devices refuse with EINVAL, /dev/full among them.
+		_, err := io.Copy(struct{ io.Writer }{out}, struct{ io.Reader }{far})
 		if err != nil { // nobody reads it any more
+			s.fail(err)
 			_ = far.Close()
 		}
+		endOutput(out)
 	}()
-	c.OnLost(func(error) {
+	c.OnLost(func(err error) {
+		switch {
+		case err != nil && err != io.EOF: //nolint:errorlint // documented to be bare
+			s.fail(err)
+		case !s.begun.Load():
+			s.fail(errNotBegun)
+		}
 		go func() {
 			<-written
 			_ = far.Close()
@@ -122,6 +150,22 @@ func (s *stdio) close() {
 	if !serving {
 		s.end()
 	}
+}
+
+// fail keeps the first reason.
+func (s *stdio) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = fmt.Errorf("endpoint: serving standard input and output: %w", err)
+	}
+}
+
+// failed is what fail was told first.
+func (s *stdio) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 // end tells those who wait for it.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/rondo-go/rondo"
@@ -29,7 +31,7 @@ func (x Endpoint) serverTLS(l *rondo.Loop) (*tls.Config, *secure.Files, error) {
 		config.GetCertificate = files.GetCertificate
 	}
 	if x.CA != "" {
-		pool, err := loadCA(x.CA)
+		pool, err := x.authorities()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -45,7 +47,7 @@ func (x Endpoint) clientTLS(l *rondo.Loop) (*tls.Config, error) {
 		InsecureSkipVerify: x.Insecure, //nolint:gosec // who writes insecure wants it
 	}
 	if x.CA != "" {
-		pool, err := loadCA(x.CA)
+		pool, err := x.authorities()
 		if err != nil {
 			return nil, err
 		}
@@ -61,15 +63,30 @@ func (x Endpoint) clientTLS(l *rondo.Loop) (*tls.Config, error) {
 	return config, nil
 }
 
-// loadCA reads certificates that others are signed by.
-func loadCA(name string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(name)
+// ErrNoCertificate is in LoadCA's error for a file that has none.
+var ErrNoCertificate = errors.New("there is no certificate (PEM)")
+
+// LoadCA reads the certificates (PEM) that others are signed by, from a file: what ca= does. The error names the file. It reads a file: not on a loop.
+func LoadCA(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if cause, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("the certificates in %s cannot be read: %w", file, cause.Err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("endpoint: reading the certificates of ca=: %w", err)
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("endpoint: there is no certificate (PEM) in %s, which ca= names", name)
+		return nil, fmt.Errorf("%w in %s", ErrNoCertificate, file)
+	}
+	return pool, nil
+}
+
+// authorities are those of ca=.
+func (x Endpoint) authorities() (*x509.CertPool, error) {
+	pool, err := LoadCA(x.CA)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint: ca=: %w", err)
 	}
 	return pool, nil
 }

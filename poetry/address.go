@@ -8,14 +8,22 @@ import (
 	"strings"
 )
 
-// An Address is a host and a port that a client fetches a poem from. The zero value is no address.
+// An Address is a host and a port that a client fetches a poem from, or an endpoint. The zero value is no address.
 type Address struct {
 	Host string // a name or an IP address without brackets
 	Port int    // 1 to 65535
+
+	// Endpoint is any other place, in place of both: in the words of the Client's Dial or Connect, which must then be set.
+	Endpoint string
 }
 
-// String returns HOST:PORT, with brackets round an IPv6 host, as [net.Dial] takes it.
-func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
+// String returns HOST:PORT, with brackets round an IPv6 host, as [net.Dial] takes it; or the Endpoint.
+func (a Address) String() string {
+	if a.Endpoint != "" {
+		return a.Endpoint
+	}
+	return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
+}
 
 // ParseAddress reads [HOST:]PORT. Without a host, the address is on 127.0.0.1; an IPv6 host stands in brackets, as in
 // [::1]:10000. A port that is no integer gives [ErrPortNotInteger], every other mistake another [UsageError].
@@ -30,14 +38,14 @@ func ParseAddress(s string) (Address, error) {
 		return Address{}, err
 	}
 	if host == "" {
-		return Address{"127.0.0.1", number}, nil
+		return Address{Host: "127.0.0.1", Port: number}, nil
 	}
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
 		if addr, err := netip.ParseAddr(inner); !ok || err != nil || !addr.Is6() {
 			return Address{}, usageErrorf("The host %q is no IPv6 address: write it like [::1]:10000.", host)
 		}
-		return Address{inner, number}, checkHost(inner, s)
+		return Address{Host: inner, Port: number}, checkHost(inner, s)
 	}
 	if strings.Contains(host, ":") {
 		return Address{}, usageErrorf("The address %q has too many colons: write an IPv6 host in brackets, like [::1]:10000.", s)
@@ -45,7 +53,11 @@ func ParseAddress(s string) (Address, error) {
 	if err := checkHost(host, s); err != nil {
 		return Address{}, err
 	}
-	return Address{host, number}, nil
+	// Nobody's name ends in a number (RFC 3696, section 2): this is an address that was mistyped, and no resolver need be asked.
+	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ".") && strings.Trim(host, "0123456789.") == "" {
+		return Address{}, usageErrorf("The host %q is no IP address, which has four numbers from 0 to 255: write it like 127.0.0.1:10000.", host)
+	}
+	return Address{Host: host, Port: number}, nil
 }
 
 func parsePort(port string) (int, error) {

@@ -2,11 +2,14 @@ package poetry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"time"
+
+	"github.com/rondo-go/rondo"
 )
 
 // readBufferBytes is what one read takes at most, so the most that one piece can have.
@@ -21,6 +24,13 @@ type Client struct {
 	Timeout time.Duration
 	// MaxBytes is the longest poem taken; 0 means DefaultMaxBytes.
 	MaxBytes int
+	// Discard has poems counted and not kept: the report's Poem fields are nil. Ten thousand tasks of a megabyte each are else
+	// ten gigabytes.
+	Discard bool
+	// TLS encrypts the connections; nil means that they are plain. Without a ServerName the certificate must be that of the
+	// address's host. Timeout holds for the handshake too; without one it may take 10 seconds. A server that ends without
+	// TLS's own end (close_notify) fails the task: what came may be a part.
+	TLS *tls.Config
 	// OnEvent is told what happens, one event at a time, from whichever goroutine it happens on. The other tasks wait
 	// for it, so it should be quick, and it must not call the Recorder. nil means nobody is told.
 	OnEvent func(Event)
@@ -31,6 +41,9 @@ type Client struct {
 	// Dial opens a connection, until ctx ends; nil means a net.Dialer. FetchAsync and FetchTasks do not use it: their
 	// connections are the engine's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Connect makes a connection of FetchAsync's or FetchTasks', on that loop and for that protocol, until ctx ends; nil means a rondo.Dialer
+	// over TCP. Over anything else it is an endpoint.Dialer's On(l).Dial, for example. The address is an Address as a string.
+	Connect func(ctx context.Context, l *rondo.Loop, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn]
 }
 
 func (c *Client) now() time.Time {
@@ -74,8 +87,15 @@ func (c *Client) read(ctx context.Context, r *Recorder, task int, address Addres
 		return err
 	}
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	plain := conn
+	stop := context.AfterFunc(ctx, func() { _ = plain.Close() })
 	defer stop()
+	if c.TLS != nil {
+		if conn, err = c.handshake(ctx, plain, address, last); err != nil {
+			return err
+		}
+		last = c.now()
+	}
 	stands := c.now()
 	r.Connected(task)
 	last = last.Add(c.now().Sub(stands)) // what was told meanwhile, by this task or another, is not the server's time
@@ -94,7 +114,7 @@ func (c *Client) read(ctx context.Context, r *Recorder, task int, address Addres
 			}
 			last = c.now()
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // bare by io.Reader's contract
 			return nil
 		}
 		if err != nil {

@@ -2,11 +2,11 @@ package poetry
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/secure"
 )
 
 // FetchAsync fetches the poems all at once on one loop: every connection is begun before the first is made, and from
@@ -92,13 +92,27 @@ func (t *asyncTask) start(address Address) {
 	t.quiet.listen()
 	var ctx context.Context
 	ctx, t.abort = context.WithCancel(f.ctx)
-	// The silence bounds the connecting too; without one, only the operating system does.
-	dialer := rondo.Dialer{Loop: f.loop, Timeout: -1}
-	dialer.Dial(ctx, f.loop.Engine(), "tcp", address.String(), t).OnDone(func(_ *rondo.Conn, err error) {
+	f.client.dialOn(ctx, f.loop, address, t).OnDone(func(_ *rondo.Conn, err error) {
 		if err != nil {
 			t.end(err)
 		}
 	})
+}
+
+// dialOn connects on a loop. The task's silence bounds the connecting too; without one, only the operating system does.
+func (c *Client) dialOn(ctx context.Context, l *rondo.Loop, address Address, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
+	if c.Connect != nil {
+		return c.Connect(ctx, l, address.String(), p)
+	}
+	d := rondo.Dialer{Loop: l, Timeout: -1}
+	if c.TLS == nil {
+		return d.Dial(ctx, l.Engine(), "tcp", address.String(), p)
+	}
+	secured := secure.Config{TLS: c.TLS}
+	if c.Timeout > 0 {
+		secured.HandshakeTimeout = -1
+	}
+	return secured.DialWith(ctx, l.Engine(), d, "tcp", address.String(), p)
 }
 
 func (t *asyncTask) ConnectionMade(c *rondo.Conn) {
@@ -123,7 +137,7 @@ func (t *asyncTask) DataReceived(_ *rondo.Conn, p []byte) int {
 }
 
 func (t *asyncTask) ConnectionLost(_ *rondo.Conn, err error) {
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF { //nolint:errorlint // documented to be bare; an end of TLS that is none is another error
 		err = nil // the whole poem is here
 	}
 	t.end(err)

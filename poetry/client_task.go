@@ -2,7 +2,6 @@ package poetry
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 
@@ -50,8 +49,9 @@ func (c *Client) readTask(t *task.Task, r *Recorder, number int, address Address
 	quiet := r.newSilence(t.Loop(), func() { t.Cancel(os.ErrDeadlineExceeded) })
 	quiet.listen()
 	defer quiet.stop()
-	// The silence bounds the connecting too; without it, only the operating system does.
-	s, err := stream.DialWith(t, rondo.Dialer{Timeout: -1}, "tcp", address.String())
+	s, err := stream.DialBy(t, func(ctx context.Context, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
+		return c.dialOn(ctx, t.Loop(), address, p)
+	})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *Client) readTask(t *task.Task, r *Recorder, number int, address Address
 func (c *Client) readPieces(t *task.Task, s *stream.Stream, r *Recorder, number int, quiet *silence) error {
 	for {
 		piece, err := s.Next(t, maxPieceBytes)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // documented to be bare
 			return nil
 		}
 		if err != nil {

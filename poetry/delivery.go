@@ -15,8 +15,13 @@ type delivery struct {
 	pacer Pacer
 	http  bool
 	reply httpReply
-	buf   []byte
+	buf   []byte        // a chunk
+	rest  []byte        // of a piece that is longer than a chunk
+	wait  time.Duration // after that piece
 }
+
+// maxChunkBytes is the longest HTTP chunk. Every client has a buffer for its own, while the poem is all clients'.
+const maxChunkBytes = 32 << 10
 
 func newDelivery(poem []byte, o *Options) *delivery {
 	return &delivery{pacer: newPacer(poem, o), http: o.HTTP}
@@ -35,20 +40,28 @@ func (d *delivery) request(p []byte) (ready bool) {
 func (d *delivery) begin() []byte { return d.reply.head }
 
 // next returns the bytes of the next piece as they go on the wire (valid until the following call), how many of them
-// are poetry, and how long to wait after them.
+// are poetry, and how long to wait after them. A piece that is too long for one HTTP chunk comes in several calls, of which the first
+// counts all of it, and the last has the wait.
 func (d *delivery) next() (wire []byte, n int, wait time.Duration, ok bool) {
 	if d.http && !d.reply.body {
 		return nil, 0, 0, false
 	}
-	piece, wait, ok := d.pacer.Next()
-	if !ok {
-		return nil, 0, 0, false
+	piece, n, wait := d.rest, 0, d.wait
+	if len(piece) == 0 {
+		if piece, wait, ok = d.pacer.Next(); !ok {
+			return nil, 0, 0, false
+		}
+		n = len(piece)
 	}
-	if !d.http {
-		return piece, len(piece), wait, true
+	if !d.reply.chunked {
+		return piece, n, wait, true
+	}
+	d.rest, d.wait = nil, 0
+	if len(piece) > maxChunkBytes {
+		piece, d.rest, d.wait, wait = piece[:maxChunkBytes], piece[maxChunkBytes:], wait, 0
 	}
 	d.buf = d.reply.appendPiece(d.buf[:0], piece)
-	return d.buf, len(piece), wait, true
+	return d.buf, n, wait, true
 }
 
 // finish returns what goes out after the last piece, which may be nothing, and what to do then.

@@ -2,6 +2,7 @@ package poetry
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -52,9 +53,18 @@ func (f *Failure) Error() string {
 		return fmt.Sprintf("%s sent more than %s, the most that a poem may have.", f.Address, size(f.Bytes))
 	}
 	if !f.connected {
-		return fmt.Sprintf("could not connect to %s: %v%s", f.Address, bare(f.Cause), descriptors.Hint(f.Cause))
+		return fmt.Sprintf("could not connect to %s: %v%s", f.Address, bare(f.Cause), descriptors.Hint(f.Cause)+TrustHint(f.Cause))
 	}
 	return fmt.Sprintf("reading from %s failed %s: %v", f.Address, after, bare(f.Cause))
+}
+
+// TrustHint is what to add to the text of an error, which is nothing unless a server's certificate could not be checked
+// for want of an authority that is trusted: how the commands' options say whom to trust.
+func TrustHint(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return ": give the certificate to trust with --ca, or --insecure to check nothing"
+	}
+	return ""
 }
 
 // size is a number of bytes as one says it.

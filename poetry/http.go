@@ -48,10 +48,8 @@ func refuseHTTP(status, extra string) httpReply {
 	return httpReply{head: []byte("HTTP/1.1 " + status + "\r\n" + extra + "Content-Length: 0\r\nConnection: close\r\n\r\n")}
 }
 
+// appendPiece makes a chunk of it.
 func (r httpReply) appendPiece(dst, piece []byte) []byte {
-	if !r.chunked {
-		return append(dst, piece...)
-	}
 	dst = strconv.AppendInt(dst, int64(len(piece)), 16)
 	dst = append(dst, "\r\n"...)
 	dst = append(dst, piece...)

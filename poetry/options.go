@@ -30,7 +30,7 @@ type Options struct {
 
 	Connections int // the most clients served at a time; 0 means no limit. The blocking server serves one in any case
 
-	HTTP bool        // the same slow body as the answer to an HTTP/1.1 request, one chunk for each piece
+	HTTP bool        // the same slow body as the answer to an HTTP/1.1 request, one chunk for each piece of 32 KiB or less
 	TLS  *tls.Config // nil means none; secure.SelfSigned makes one for localhost
 
 	// Out is where the server says what it does, in whole lines; nil means nowhere. The blocking server waits for it
@@ -44,6 +44,8 @@ type Options struct {
 	// Sleep waits for d or until ctx ends, and then returns its error; nil means a real timer. Only the blocking server
 	// sleeps: the asynchronous one uses its loop's timers.
 	Sleep func(ctx context.Context, d time.Duration) error
+	// Now is the clock of the blocking server's deadlines; nil means time.Now. Its connections must agree with it about the time.
+	Now func() time.Time
 }
 
 // DefaultOptions serves from source on a free port of localhost, 10 bytes every 100 ms.
@@ -106,6 +108,13 @@ func (o Options) random() float64 {
 		return o.Random()
 	}
 	return rand.Float64()
+}
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now()
+	}
+	return time.Now()
 }
 
 func (o Options) sleep(ctx context.Context, d time.Duration) error {

@@ -1,6 +1,7 @@
 package poetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ type Proxy struct {
 	Timeout  time.Duration // for how long the server may send nothing; zero means 30 seconds, less than zero no limit
 	MaxBytes int           // of a poem; zero means DefaultMaxBytes
 
+	// HalfClosed is how long a fetch goes on when all who wait for it have ended their direction. Such a client may be one that reads on, and gets its poem, or one that has
+	// closed and left: TCP shows no difference. Zero means a minute, less than zero no limit. Who leaves by a reset has left at once.
+	HalfClosed time.Duration
+
 	// Out is told what the proxy does, in whole lines, on loops; nil is nobody.
 	Out io.Writer
 
@@ -29,9 +34,13 @@ type Proxy struct {
 	have    bool
 	waiting map[rondo.Handle]*proxied
 	fetch   *fetch // under way
+	doubts  int    // counts changes of who waits that a doubt may be about
 }
 
-const proxyTimeout = 30 * time.Second
+const (
+	proxyTimeout = 30 * time.Second
+	halfClosed   = time.Minute
+)
 
 // Accept makes the protocol of a client: what [rondo.Engine.Listen] takes.
 func (x *Proxy) Accept() rondo.Protocol { return &proxied{proxy: x} }
@@ -48,6 +57,8 @@ type proxied struct {
 	rest   []byte // of the poem, to be sent
 	served bool   // it is there
 	full   bool
+
+	halfway bool // it has ended its direction; of the proxy's lock
 }
 
 func (p *proxied) ConnectionMade(c *rondo.Conn) {
@@ -64,15 +75,16 @@ func (p *proxied) ConnectionMade(c *rondo.Conn) {
 		x.waiting = map[rondo.Handle]*proxied{}
 	}
 	x.waiting[c.Handle()] = p
+	x.doubts++ // here is one who certainly waits
 	var begin *fetch
 	if x.fetch == nil {
-		begin = &fetch{proxy: x}
+		begin = &fetch{proxy: x, loop: c.Loop()}
 		x.fetch = begin
 	}
 	x.mu.Unlock()
 	if begin != nil {
 		x.say("Fetching poem from server.")
-		begin.start(c.Loop())
+		begin.start()
 	}
 }
 
@@ -107,11 +119,13 @@ func (*proxied) Drain(*rondo.Conn) {}
 
 func (*proxied) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
 
-// EOFReceived takes a client that ends its direction while it waits for one that has left: there is no other sign.
-func (p *proxied) EOFReceived(c *rondo.Conn) {
-	if !p.served {
-		c.Abort() // an end in good order would pass for an empty poem
-	}
+// EOFReceived has a client that has ended its direction go on waiting: it may read on, as "nc -N" does.
+func (p *proxied) EOFReceived(*rondo.Conn) {
+	x := p.proxy
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p.halfway = true
+	x.doubt()
 }
 
 func (p *proxied) ConnectionLost(c *rondo.Conn, _ error) {
@@ -122,10 +136,46 @@ func (p *proxied) ConnectionLost(c *rondo.Conn, _ error) {
 	if len(x.waiting) == 0 && x.fetch != nil {
 		giveUp, x.fetch = x.fetch, nil
 	}
+	x.doubt()
 	x.mu.Unlock()
 	if giveUp != nil {
 		x.say("Nobody waits for the poem any more.")
 		giveUp.cancel()
+	}
+}
+
+// doubt has the fetch given up after a while in which nobody waits of whom it is certain. It is called with the lock.
+func (x *Proxy) doubt() {
+	f := x.fetch
+	if f == nil || len(x.waiting) == 0 || x.HalfClosed < 0 {
+		return
+	}
+	for _, p := range x.waiting {
+		if !p.halfway {
+			return
+		}
+	}
+	x.doubts++
+	now := x.doubts
+	f.loop.Post(func() {
+		f.loop.After(cmp.Or(x.HalfClosed, halfClosed), func() { x.despair(f, now) })
+	})
+}
+
+// despair gives the fetch up if nothing has changed since.
+func (x *Proxy) despair(f *fetch, doubts int) {
+	x.mu.Lock()
+	if x.fetch != f || x.doubts != doubts {
+		x.mu.Unlock()
+		return
+	}
+	waiting := x.waiting
+	x.fetch, x.waiting = nil, nil
+	x.mu.Unlock()
+	x.say("Nobody waits for the poem any more.")
+	f.cancel()
+	for h := range waiting {
+		h.Do((*rondo.Conn).Abort) // an end in good order would pass for an empty poem
 	}
 }
 
@@ -167,9 +217,8 @@ type fetch struct {
 	err    error
 }
 
-func (f *fetch) start(l *rondo.Loop) {
-	f.loop = l
-	f.dialed = f.proxy.Dial(context.Background(), l, f)
+func (f *fetch) start() {
+	f.dialed = f.proxy.Dial(context.Background(), f.loop, f)
 	f.dialed.OnDone(func(_ *rondo.Conn, err error) {
 		if err != nil {
 			f.proxy.ended(f, nil, err)

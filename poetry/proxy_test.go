@@ -24,9 +24,9 @@ type proxied struct {
 }
 
 // proxying has the server send a poem of ten pieces, one each second.
-func proxying(t *testing.T, x *poetry.Proxy, cfg sim.Config, program func(p *proxied)) {
+func proxying(t *testing.T, x *poetry.Proxy, program func(p *proxied)) {
 	t.Helper()
-	sim.Run(t, cfg, func(w *sim.World) { program(proxyIn(w, x)) })
+	sim.Run(t, sim.Config{}, func(w *sim.World) { program(proxyIn(w, x)) })
 }
 
 func proxyIn(w *sim.World, x *poetry.Proxy) *proxied {
@@ -81,7 +81,7 @@ func (p *proxied) get(t *testing.T) (string, error) {
 
 // Many clients share one fetch, and those that come later have what was kept.
 func TestProxy(t *testing.T) {
-	proxying(t, new(poetry.Proxy), sim.Config{}, func(p *proxied) {
+	proxying(t, new(poetry.Proxy), func(p *proxied) {
 		got := 0
 		for i := range 20 {
 			p.clients.Go(func() {
@@ -111,7 +111,7 @@ func TestProxy(t *testing.T) {
 
 // When the last client that waits has left, the fetch is given up, and begins anew for the next.
 func TestProxyIsLeft(t *testing.T) {
-	proxying(t, new(poetry.Proxy), sim.Config{}, func(p *proxied) {
+	proxying(t, &poetry.Proxy{HalfClosed: time.Second}, func(p *proxied) {
 		var leaving []net.Conn
 		for range 2 {
 			c, err := p.clients.Engine().DialContext(t.Context(), "tcp", "proxy:10001")
@@ -140,6 +140,63 @@ func TestProxyIsLeft(t *testing.T) {
 	})
 }
 
+// A client that has ended its direction gets its poem all the same, also the only one.
+func TestProxyHalfClosed(t *testing.T) {
+	proxying(t, new(poetry.Proxy), func(p *proxied) {
+		c, err := p.clients.Engine().DialContext(t.Context(), "tcp", "proxy:10001")
+		if err != nil {
+			p.Fatalf("dialing: %v", err)
+		}
+		defer c.Close()
+		if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			p.Fatalf("ending: %v", err)
+		}
+		if poem, err := io.ReadAll(c); string(poem) != p.poem || err != nil {
+			p.Errorf("got %q, %v", poem, err)
+		}
+	})
+}
+
+// When all who wait have ended their direction they may be gone, and are not waited for without end; one who certainly waits is.
+func TestProxyDoubts(t *testing.T) {
+	proxying(t, &poetry.Proxy{HalfClosed: 3 * time.Second}, func(p *proxied) {
+		half := func() net.Conn {
+			c, err := p.clients.Engine().DialContext(t.Context(), "tcp", "proxy:10001")
+			if err != nil {
+				p.Fatalf("dialing: %v", err)
+			}
+			_ = c.(interface{ CloseWrite() error }).CloseWrite()
+			return c
+		}
+		first := half()
+		p.Sleep(2 * time.Second)
+		p.clients.Go(func() { // before the doubt is over
+			if poem, err := p.get(t); poem != p.poem || err != nil {
+				p.Errorf("who waits got %q, %v", poem, err)
+			}
+		})
+		if poem, err := io.ReadAll(first); string(poem) != p.poem || err != nil {
+			p.Errorf("who has ended its direction, beside one who waits, got %q, %v", poem, err)
+		}
+	})
+	proxying(t, &poetry.Proxy{HalfClosed: 3 * time.Second}, func(p *proxied) {
+		c, err := p.clients.Engine().DialContext(t.Context(), "tcp", "proxy:10001")
+		if err != nil {
+			p.Fatalf("dialing: %v", err)
+		}
+		_ = c.(interface{ CloseWrite() error }).CloseWrite()
+		if poem, err := io.ReadAll(c); err == nil {
+			p.Errorf("got %q in good order", poem)
+		}
+		if d := p.Elapsed(); d < 3*time.Second || d > 4*time.Second {
+			p.Errorf("it was waited for %v", d)
+		}
+		if said := p.said.String(); said != "Fetching poem from server.\nNobody waits for the poem any more.\n" {
+			p.Errorf("it said\n%s", said)
+		}
+	})
+}
+
 // A fetch that fails is told to those who wait, as an error, and tried again for the next.
 func TestProxyFails(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -154,7 +211,7 @@ func TestProxyFails(t *testing.T) {
 		"too long": {&poetry.Proxy{MaxBytes: 100}, func(*proxied) {}, nil, "more than 100 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			proxying(t, c.proxy, sim.Config{}, func(p *proxied) {
+			proxying(t, c.proxy, func(p *proxied) {
 				c.fault(p)
 				failed := 0
 				for range 3 {

@@ -103,7 +103,9 @@ func (r *recital) next() {
 		r.finish()
 		return
 	}
-	r.server.say.sending(n)
+	if n > 0 {
+		r.server.say.sending(n)
+	}
 	r.write(wire, wait, func() { r.at(r.wait, r.next) })
 }
 

@@ -46,13 +46,14 @@ type Recorder struct {
 	onEvent   func(Event)
 	maxBytes  int
 	timeout   time.Duration
+	discard   bool
 	told      time.Duration // how long OnEvent has taken so far; not measured without a timeout
 }
 
-// NewRecorder begins the report of one client now. Of c it uses Now, OnEvent, MaxBytes, and Timeout for the wording of
-// failures.
+// NewRecorder begins the report of one client now. Of c it uses Now, OnEvent, MaxBytes, Discard, and Timeout for the wording
+// of failures.
 func (c *Client) NewRecorder(mode Mode, addresses []Address) *Recorder {
-	r := &Recorder{now: c.now, onEvent: c.OnEvent, maxBytes: c.maxBytes(), timeout: c.Timeout}
+	r := &Recorder{now: c.now, onEvent: c.OnEvent, maxBytes: c.maxBytes(), timeout: c.Timeout, discard: c.Discard}
 	r.report = &Report{Mode: mode, Began: c.now(), Tasks: make([]Fetch, len(addresses))}
 	r.connected = make([]bool, len(addresses))
 	for i, a := range addresses {
@@ -93,7 +94,9 @@ func (r *Recorder) Data(task int, p []byte) error {
 		if f.FirstByte == Never {
 			f.FirstByte = at
 		}
-		f.Poem = append(f.Poem, fits...)
+		if !r.discard {
+			f.Poem = append(f.Poem, fits...)
+		}
 		f.Bytes += len(fits)
 		f.Pieces = append(f.Pieces, Piece{At: at, Bytes: len(fits)})
 		r.emit(f, Event{Kind: EventPiece, At: at, Bytes: len(fits), Piece: fits})

@@ -27,7 +27,7 @@ type Piece struct {
 type Fetch struct {
 	Task    int    // from 1
 	Address string // HOST:PORT
-	Poem    []byte // what arrived, also if the task failed later; nil in a report read from JSON
+	Poem    []byte // what arrived, also if the task failed later; nil in a report read from JSON, and of a Client that discards
 	Bytes   int    // how many arrived
 	Err     error  // nil if the whole poem arrived; otherwise a *Failure, or plain text in a report read from JSON
 

@@ -134,7 +134,7 @@ func TestRecorderIsDeterministic(t *testing.T) {
 		defer func() { at += 1500 * time.Nanosecond }()
 		return began.Add(at)
 	}}
-	r := c.NewRecorder(ModeAsync, []Address{{"127.0.0.1", 10000}})
+	r := c.NewRecorder(ModeAsync, []Address{{Host: "127.0.0.1", Port: 10000}})
 	r.Start(1)
 	r.Connected(1)
 	if err := r.Data(1, []byte("poem")); err != nil {

@@ -1,12 +1,10 @@
 package poetry
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
-	"sync"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/secure"
@@ -38,12 +36,12 @@ func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
 	}
 	// A client may come before it is said that we listen. Its lines wait while the gatherer believes that it is writing.
 	lines := &gatherer{engine: e, out: out, writing: true}
-	s := &AsyncServer{attendant: attendant{o, newAnnouncer(lines), farewell}}
+	s := newAsync(lines, o)
 	cfg := rondo.ListenConfig{MaxConns: o.Connections}
 	if o.TLS != nil {
 		cfg.Wrap = secure.Config{TLS: o.TLS, HandshakeTimeout: handshakeTimeout}.Server
 	}
-	ln, err := cfg.Listen(e, "tcp", o.listenAddress(), func() rondo.Protocol { return &recital{server: s} })
+	ln, err := cfg.Listen(e, "tcp", o.listenAddress(), s.Accept)
 	if err != nil {
 		return nil, fmt.Errorf("listening for poetry lovers: %w", err)
 	}
@@ -57,35 +55,42 @@ func ListenAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
 	return s, nil
 }
 
-// Addr returns the address it listens on, with the port it was given.
-func (s *AsyncServer) Addr() net.Addr { return s.listener.Addr() }
-
-// Close stops listening. Poems that are being sent go on to their ends. The error is always nil.
-func (s *AsyncServer) Close() error { return s.listener.Close() }
-
-// read reads the poem anew. It blocks.
-func (s *AsyncServer) read() ([]byte, error) {
-	poem, err := s.options.Source.Read()
-	if err != nil {
+// NewAsync makes a server that does not listen itself: its Accept is for a listener of any kind, at any endpoint. Where that is, how many clients it lets in and how it encrypts is the listener's business: Port, Iface, Connections and
+// TLS are not looked at, and no line says where it serves. The error is a [UsageError], or the poem's. It reads the poem: do not call it on a loop.
+func NewAsync(e *rondo.Engine, o Options) (*AsyncServer, error) {
+	o.Port, o.Iface, o.Connections, o.TLS = 0, "", 0, nil
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return s.shelf.keep(poem), nil
-}
-
-// A shelf keeps one copy of a poem that many clients are being sent. The file is read anew for each of them, and what was
-// read is dropped if it is what stands on the shelf already. So the memory is that of the versions of the file that are
-// being sent, however many clients there are; and since bytes are compared, not times of modification, no change is
-// missed.
-type shelf struct {
-	mu   sync.Mutex
-	poem []byte
-}
-
-func (s *shelf) keep(poem []byte) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !bytes.Equal(s.poem, poem) {
-		s.poem = poem
+	out := o.Out
+	if out == nil {
+		out = io.Discard
 	}
-	return s.poem
+	return newAsync(&gatherer{engine: e, out: out}, o), nil
 }
+
+func newAsync(lines io.Writer, o Options) *AsyncServer {
+	return &AsyncServer{attendant: attendant{o, newAnnouncer(lines), farewell}}
+}
+
+// Accept makes the protocol of a client: what [rondo.Engine.Listen] takes.
+func (s *AsyncServer) Accept() rondo.Protocol { return &recital{server: s} }
+
+// Addr returns the address it listens on, with the port it was given; nil for one of [NewAsync].
+func (s *AsyncServer) Addr() net.Addr {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Addr()
+}
+
+// Close stops listening; what it does for one of [NewAsync] is nothing. Poems that are being sent go on to their ends. The error is always nil.
+func (s *AsyncServer) Close() error {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Close()
+}
+
+// read reads the poem anew. It blocks.
+func (s *AsyncServer) read() ([]byte, error) { return s.shelf.read(s.options.Source.Read) }

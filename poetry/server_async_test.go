@@ -235,21 +235,6 @@ func TestStuckOutput(t *testing.T) {
 	out.await(t, "Sending 7 bytes\n")
 }
 
-// TestShelf: ten thousand readings of one file are one poem in memory.
-func TestShelf(t *testing.T) {
-	var s shelf
-	first := s.keep([]byte("a poem"))
-	if again := s.keep([]byte("a poem")); &again[0] != &first[0] {
-		t.Error("the same poem is kept twice")
-	}
-	if other := s.keep([]byte("a goem")); string(other) != "a goem" || string(first) != "a poem" {
-		t.Errorf("another poem comes as %q", other)
-	}
-	if none := s.keep(nil); len(none) != 0 {
-		t.Errorf("an empty file comes as %q", none)
-	}
-}
-
 func TestListenAsyncRefuses(t *testing.T) {
 	e := newEngine(t, 1)
 	o := atOnce("x")

@@ -57,6 +57,16 @@ func ListenBlocking(ctx context.Context, o Options) (*BlockingServer, error) {
 	return s, nil
 }
 
+// NewBlocking makes a server of a listener of any kind, as package net's, or endpoint.ListenNet's. Port, Iface and Connections are not looked at, and no line says where it serves; TLS, if there is one, is spoken over what the listener has
+// accepted. The error is a [UsageError], or the poem's; then the listener stays open.
+func NewBlocking(ln net.Listener, o Options) (*BlockingServer, error) {
+	o.Port, o.Iface, o.Connections = 0, "", 0
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	return &BlockingServer{attendant{o, newAnnouncer(o.Out), shortFarewell}, ln}, nil
+}
+
 // Addr returns the address it listens on, with the port it was given. Safe from any goroutine.
 func (s *BlockingServer) Addr() net.Addr { return s.listener.Addr() }
 
@@ -64,8 +74,8 @@ func (s *BlockingServer) Addr() net.Addr { return s.listener.Addr() }
 // only if Serve is never called. Safe from any goroutine.
 func (s *BlockingServer) Close() error { return s.listener.Close() }
 
-// Serve serves clients, one after the other, until ctx ends, in mid-poem if need be, and returns nil then and after
-// Close. Any other error is the listener's. That accepting is paused for want of descriptors goes to [slog.Default]. Call it once; it closes the listener.
+// Serve serves clients, one after the other, until ctx ends, in mid-poem if need be (the client is reset then, so that it does not take
+// a part for the whole), and returns nil then and after Close. Any other error is the listener's. That accepting is paused for want of descriptors goes to [slog.Default]. Call it once; it closes the listener.
 func (s *BlockingServer) Serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
 	defer stop()
@@ -105,8 +115,8 @@ func isTemporary(err error) bool {
 // serve gives one client its poem. Whatever goes wrong in it concerns this client alone.
 func (s attendant) serve(ctx context.Context, raw net.Conn) {
 	defer raw.Close()
-	// Closing is what reaches a Read or Write that is blocked when the context ends.
-	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	// Closing is what reaches a Read or Write that is blocked when the context ends; and an end in good order would pass for the poem's.
+	stop := context.AfterFunc(ctx, func() { reset(raw) })
 	defer stop()
 	s.say.somebody(raw.RemoteAddr())
 
@@ -129,12 +139,14 @@ func (s attendant) serve(ctx context.Context, raw net.Conn) {
 		return
 	}
 	d := newDelivery(poem, &s.options)
-	if !readRequest(conn, d) {
+	if !s.readRequest(conn, d) {
 		return
 	}
 	switch s.send(ctx, conn, d) {
 	case EndClose:
-		s.sayFarewell(conn, raw)
+		if stop() { // what is cut off from now on is no poem
+			s.sayFarewell(ctx, conn, raw)
+		}
 	case EndStall:
 		waitUntilGone(conn)
 	case EndReset:
@@ -144,44 +156,48 @@ func (s attendant) serve(ctx context.Context, raw net.Conn) {
 
 // sayFarewell ends the outgoing direction, and hears the client out before the other one is closed: closing while there is something
 // unread resets the connection, and a reset may overtake the end of the poem.
-func (s attendant) sayFarewell(conn, raw net.Conn) {
+func (s attendant) sayFarewell(ctx context.Context, conn, raw net.Conn) {
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	defer stop()
 	if conn != raw {
 		_ = conn.(*tls.Conn).CloseWrite() // tells the client that this was the whole poem
 	}
 	half, ok := raw.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || raw.SetReadDeadline(time.Now().Add(s.farewell)) != nil {
+	if !ok || half.CloseWrite() != nil || raw.SetReadDeadline(s.options.now().Add(s.farewell)) != nil {
 		return
 	}
 	_, _ = io.CopyN(io.Discard, raw, farewellBytes)
 }
 
-// send writes the poem at its pace. A client that has left, or a context that has ended, ends it early.
+// send writes the poem at its pace. A client that has left or does not read, or a context that has ended, ends it early, by a reset.
 func (s attendant) send(ctx context.Context, conn net.Conn, d *delivery) End {
-	if write(conn, d.begin()) != nil {
-		return EndClose
+	if s.write(conn, d.begin()) != nil {
+		return EndReset
 	}
 	for {
 		wire, n, wait, ok := d.next()
 		if !ok {
 			break
 		}
-		s.say.sending(n)
-		if write(conn, wire) != nil || s.options.sleep(ctx, wait) != nil {
-			return EndClose
+		if n > 0 {
+			s.say.sending(n)
+		}
+		if s.write(conn, wire) != nil || s.options.sleep(ctx, wait) != nil {
+			return EndReset
 		}
 	}
 	wire, end := d.finish()
-	if write(conn, wire) != nil {
-		return EndClose
+	if s.write(conn, wire) != nil {
+		return EndReset
 	}
 	return end
 }
 
-func write(conn net.Conn, p []byte) error {
+func (s attendant) write(conn net.Conn, p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := conn.SetWriteDeadline(s.options.now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	_, err := conn.Write(p)
@@ -189,11 +205,11 @@ func write(conn net.Conn, p []byte) error {
 }
 
 // readRequest reads until the delivery can begin, which without HTTP is at once.
-func readRequest(conn net.Conn, d *delivery) bool {
+func (s attendant) readRequest(conn net.Conn, d *delivery) bool {
 	if d.request(nil) {
 		return true
 	}
-	if conn.SetReadDeadline(time.Now().Add(handshakeTimeout)) != nil {
+	if conn.SetReadDeadline(s.options.now().Add(handshakeTimeout)) != nil {
 		return false
 	}
 	buf := make([]byte, maxRequestBytes)

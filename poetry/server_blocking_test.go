@@ -60,7 +60,7 @@ func serve(t *testing.T, o Options) Address {
 
 func addressOf(a net.Addr) Address {
 	tcp := a.(*net.TCPAddr)
-	return Address{tcp.IP.String(), tcp.Port}
+	return Address{Host: tcp.IP.String(), Port: tcp.Port}
 }
 
 func shortPoem(text string) Options {

@@ -53,7 +53,7 @@ type Config struct {
 const defaultTimeout = 10 * time.Second
 
 // Server goes round what [rondo.Engine.Listen] takes, or is the Wrap of a rondo.ListenConfig: a connection begins with a header, and then has a protocol that accept makes, which is told
-// ConnectionMade. One whose header is wrong, late or from somebody who is not trusted is reset; the engine's log says why, at level Warn, and no protocol hears of it.
+// ConnectionMade. One whose header is wrong, late or from somebody who is not trusted is reset; the engine's log says why, at level Warn and five times a second at the most, then how many more there were, and no protocol hears of it.
 func (cfg Config) Server(accept func() rondo.Protocol) func() rondo.Protocol {
 	return cfg.Choose(func(*proxyproto.Header) rondo.Protocol { return accept() })
 }
@@ -66,7 +66,8 @@ func (cfg Config) Choose(choose func(h *proxyproto.Header) rondo.Protocol) func(
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
-	return func() rondo.Protocol { return &receiver{config: &cfg, choose: choose} }
+	r := &refusals{}
+	return func() rondo.Protocol { return &receiver{config: &cfg, choose: choose, refusals: r} }
 }
 
 // Header is what the proxy has said of a connection; nil if it did not begin with a header. Only on the connection's loop.
@@ -106,6 +107,8 @@ type receiver struct {
 	choose func(*proxyproto.Header) rondo.Protocol
 	timer  rondo.Timer
 	over   bool
+
+	refusals *refusals
 }
 
 // ConnectionMade implements rondo.Protocol, as those below do.
@@ -193,7 +196,7 @@ func unmapped(a net.Addr) net.Addr {
 func (r *receiver) refuse(c *rondo.Conn, err error) {
 	r.over = true
 	r.timer.Stop()
-	c.Loop().Engine().Logger().Warn("proxied: a connection was reset for its PROXY header", "error", &RefusedError{c.RemoteAddr(), err})
+	r.refusals.log(c.Loop(), &RefusedError{c.RemoteAddr(), err})
 	c.Abort()
 }
 

@@ -45,5 +45,5 @@
 //
 // It carries TCP as a program sees it: streams in order, flow control, half-close, resets, connecting that is refused or not answered, backlogs, and
 // descriptors that run out; and Unix sockets within a host. Each host has one address of IPv4, and the loopback. What is lost is sent
-// again, so that a partition is a pause, until the sender gives up as Linux does. There are no datagrams yet.
+// again, so that a partition is a pause, until the sender gives up as Linux does. Datagrams, of UDP and Unix sockets, are lost, doubled and late as the faults have it.
 package sim

@@ -16,10 +16,22 @@ func Dial(t *task.Task, network, address string) (*Stream, error) {
 
 // DialWith is [Dial] with a Dialer's configuration, whose Loop is the task's whatever it says.
 func DialWith(t *task.Task, d rondo.Dialer, network, address string) (*Stream, error) {
+	d.Loop = t.Loop()
+	return DialBy(t, func(ctx context.Context, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
+		return d.Dial(ctx, t.Engine(), network, address, p)
+	})
+}
+
+// DialBy is [Dial] for connections that are made in another way: over TLS, or to an endpoint, by the Dial of an endpoint.Dialer's On(t.Loop()). Connect is called once, with the stream as the protocol of a connection that
+// is to belong to the task's loop: of another loop the error is [rondo.ErrDifferentLoops]. The other errors are connect's.
+func DialBy(t *task.Task, connect func(ctx context.Context, p rondo.Protocol) *rondo.Future[*rondo.Conn]) (*Stream, error) {
 	s := New()
 	s.owned = true
-	d.Loop = t.Loop()
-	_, err := task.Await(t, d.Dial(context.Background(), t.Engine(), network, address, s))
+	c, err := task.Await(t, connect(context.Background(), s))
+	if err == nil && c.Loop() != t.Loop() {
+		c.Handle().Abort()
+		return nil, rondo.ErrDifferentLoops
+	}
 	if err != nil {
 		s.abandoned = true // it may be made in this very turn
 		if s.Conn() != nil {

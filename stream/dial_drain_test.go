@@ -3,6 +3,7 @@ package stream_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/endpoint"
+	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/stream"
 	"github.com/rondo-go/rondo/task"
 )
@@ -17,6 +20,21 @@ import (
 // TestShutdownLeavesDialedStreams: a task that has asked another server gets the whole answer, and not what had arrived
 // when the engine began to shut down.
 func TestShutdownLeavesDialedStreams(t *testing.T) {
+	for name, dial := range map[string]func(t *task.Task, at string) (*stream.Stream, error){
+		"Dial": func(t *task.Task, at string) (*stream.Stream, error) { return stream.Dial(t, "tcp", at) },
+		"DialBy": func(t *task.Task, at string) (*stream.Stream, error) {
+			d, err := endpoint.NewDialer(t.Engine(), at)
+			if err != nil {
+				return nil, err
+			}
+			return stream.DialBy(t, d.On(t.Loop()).Dial)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { shutdownLeaves(t, dial) })
+	}
+}
+
+func shutdownLeaves(t *testing.T, dial func(t *task.Task, at string) (*stream.Stream, error)) {
 	answers := slowAnswers(t)
 	e, err := rondo.New(rondo.Config{Loops: 1})
 	if err != nil {
@@ -28,7 +46,7 @@ func TestShutdownLeavesDialedStreams(t *testing.T) {
 
 	drained := make(chan error, 1)
 	got := task.Go(e.Loops()[0], func(t *task.Task) (string, error) {
-		s, err := stream.Dial(t, "tcp", answers.Addr().String())
+		s, err := dial(t, answers.Addr().String())
 		if err != nil {
 			return "", err
 		}
@@ -59,6 +77,23 @@ func TestShutdownLeavesDialedStreams(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
+}
+
+// A connection that somebody else makes for a task, but on another loop than the task's, is of no use to it.
+func TestDialByElsewhere(t *testing.T) {
+	answers := slowAnswers(t)
+	e := rig.New(t, rondo.Config{Loops: 2})
+	runOn(t, e.Loops()[0], func(t *task.Task) error {
+		elsewhere := func(ctx context.Context, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
+			f := rondo.Dialer{Loop: e.Loops()[1]}.Dial(ctx, t.Engine(), "tcp", answers.Addr().String(), p)
+			return rondo.Transfer(f, t.Loop())
+		}
+		if s, err := stream.DialBy(t, elsewhere); s != nil || !errors.Is(err, rondo.ErrDifferentLoops) {
+			return fmt.Errorf("%v, %w", s, err)
+		}
+		return nil
+	})
+	rig.Eventually(t, "the connection is given up", func() bool { return e.Conns() == 0 })
 }
 
 // slowAnswers says one half, and the other when it is told to go on.

@@ -1,20 +1,19 @@
 // Package cli is the rondo command: everything that it says and refuses, over the public packages.
 //
 // Output is plain lines that can be piped and compared; what only a person wants (bars, colours) appears only on a
-// terminal. A wrong option or argument is one line of reason and the usage on standard error, and exit status 2; a failure
-// at run time is one line, and exit status 1.
+// terminal. A wrong option or argument is one line of reason, the line of usage and where to read more, on standard error, and exit
+// status 2; a failure at run time is one line, and exit status 1.
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -30,9 +29,6 @@ const (
 // errReported ends a command whose output has said already what failed.
 var errReported = errors.New("reported already")
 
-// errInterrupted is what ends the context of a command at the first signal. INT or TERM after it ends the process, HUP does not.
-var errInterrupted = errors.New("interrupted")
-
 // wrong is a mistake of the user's: a sentence or two, which say what is wrong and what to do instead.
 func wrong(format string, args ...any) error {
 	return poetry.UsageError(fmt.Sprintf(format, args...))
@@ -42,32 +38,20 @@ func wrong(format string, args ...any) error {
 type program struct {
 	out, errs io.Writer
 	clock     clock
+	hurry     <-chan struct{} // closed by the second signal: nothing is waited for any more; nil means that it never comes
 }
 
 // Main runs the command with the process's arguments and returns its exit status.
 func Main() int {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2) // both, however close together they come
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup, which means that we should stay
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	go func() {
-		<-signals
-		cancel(errInterrupted)
-		for s := range signals {
-			// A terminal that is closed may say so twice, once itself and once through its shell: that is no haste.
-			if second, ok := s.(syscall.Signal); ok && second != syscall.SIGHUP {
-				os.Exit(128 + int(second)) // as a shell has it
-			}
-		}
-	}()
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	ends := listenToSignals(interrupt)
 	// The engine's loops write the log, and must not wait for who reads it.
 	logged := newJournal(os.Stderr)
 	log.SetOutput(logged)
 	defer logged.flush(lastWords)
-	p := &program{out: newOutlet(ctx, os.Stdout), errs: newOutlet(ctx, os.Stderr), clock: wallClock}
-	return p.run(ctx, os.Args[1:])
+	p := &program{out: newOutlet(ctx, os.Stdout), errs: newOutlet(ctx, os.Stderr), clock: wallClock, hurry: ends.hurry}
+	status := p.run(ctx, os.Args[1:])
+	return cmp.Or(ends.status(), status)
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
@@ -87,10 +71,19 @@ func (p *program) run(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintf(p.errs, "%s: %s\n", cmd.CommandPath(), explain(err))
 	if isUsage(err) {
-		fmt.Fprint(p.errs, cmd.UsageString())
+		fmt.Fprint(p.errs, shortUsage(cmd))
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// shortUsage is how the command is called, and where to read more. All options at once would hide the reason above them.
+func shortUsage(cmd *cobra.Command) string {
+	line := cmd.UseLine()
+	if cmd.HasAvailableSubCommands() {
+		line = cmd.CommandPath() + " COMMAND [options]"
+	}
+	return fmt.Sprintf("Usage: %s\nRun '%s --help' for more.\n", line, cmd.CommandPath())
 }
 
 func isUsage(err error) bool {

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -80,5 +82,55 @@ func cmdFlood(ts *testscript.TestScript, neg bool, args []string) {
 		} else if err != nil {
 			ts.Fatalf("%v", err)
 		}
+	}
+}
+
+// cmdHeap writes so many bytes, and expects their echo.
+func cmdHeap(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "heap NAME BYTES")
+	c := held(ts, args[0])
+	ts.Check(c.SetDeadline(time.Now().Add(patience)))
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := c.Write(make([]byte, n))
+		sent <- err
+	}()
+	_, err = io.CopyN(io.Discard, c.lines, int64(n))
+	ts.Check(err)
+	ts.Check(<-sent)
+}
+
+// cmdGarbage says what is no TLS, nor anything else, and waits for the end.
+func cmdGarbage(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "garbage NAME")
+	c := held(ts, args[0])
+	ts.Check(c.SetDeadline(time.Now().Add(patience)))
+	_, err := c.Write([]byte("no such thing\r\n\r\n"))
+	ts.Check(err)
+	if _, err := io.Copy(io.Discard, c.lines); errors.Is(err, os.ErrDeadlineExceeded) {
+		ts.Fatalf("it was not ended")
+	}
+}
+
+// cmdLie makes connections, one after the other, that claim to be what they are not.
+func cmdLie(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "lie N ADDRESS")
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for range n {
+		c, err := net.DialTimeout("tcp", args[1], patience)
+		if errors.Is(err, syscall.ECONNRESET) { // already
+			continue
+		}
+		ts.Check(err)
+		ts.Check(c.SetDeadline(time.Now().Add(patience)))
+		_, _ = c.Write([]byte("PROXY lies\r\n")) // it may be reset already
+		_, err = io.Copy(io.Discard, c)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			ts.Fatalf("it was believed")
+		}
+		ts.Check(c.Close())
 	}
 }

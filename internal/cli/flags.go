@@ -142,6 +142,20 @@ func (f filled) String() string {
 
 func (filled) Type() string { return "string" }
 
+// host is an option that takes a host or an address.
+type host struct{ text *string }
+
+func (h host) Set(text string) error {
+	if looksLikeIP(text) {
+		return wrong("%q is no IP address, which has four numbers from 0 to 255: give one like 127.0.0.1.", text)
+	}
+	return filled{h.text, "host or address"}.Set(text)
+}
+
+func (h host) String() string { return filled{text: h.text}.String() }
+
+func (host) Type() string { return "string" }
+
 // choice is an option that takes one of a few words.
 type choice struct {
 	word    *string
@@ -151,7 +165,7 @@ type choice struct {
 }
 
 func (c choice) Set(word string) error {
-	list := strings.Join(c.allowed[:len(c.allowed)-1], ", ") + " or " + c.allowed[len(c.allowed)-1]
+	list := enumerate(c.allowed, "or")
 	switch {
 	case slices.Contains(c.allowed, word):
 		*c.word = word
@@ -170,6 +184,15 @@ func (c choice) String() string {
 }
 
 func (c choice) Type() string { return strings.Join(c.allowed, "|") }
+
+// enumerate is a list as one says it: "a, b or c".
+func enumerate(words []string, conjunction string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " " + conjunction + " " + words[last]
+}
 
 // count is n things.
 func count(n int, thing string) string {

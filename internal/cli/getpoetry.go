@@ -24,6 +24,7 @@ type fetching struct {
 	json      bool
 	output    string
 	timeline  string
+	security  clientTLS
 }
 
 func (p *program) getPoetry() *cobra.Command {
@@ -42,7 +43,8 @@ one loop too, with a coroutine for each. On a terminal each task is a bar, as
 long as its bytes so far; in a pipe each piece is a line.`,
 		Example: `  rondo get-poetry 10000 10001 10002
   rondo get-poetry --mode blocking 10000 10001 --timeline times.html
-  rondo get-poetry localhost:10000 [::1]:10001 --timeout 5 --output poems`,
+  rondo get-poetry localhost:10000 [::1]:10001 --timeout 5 --output poems
+  rondo get-poetry --tls --ca cert.pem localhost:10000`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -66,6 +68,7 @@ long as its bytes so far; in a pipe each piece is a line.`,
 	flags.BoolVar(&f.print, "print", false, "print the poems at the end")
 	flags.Var(filled{&f.output, "folder"}, "output", "write each poem into a file of its own in this `folder`")
 	flags.BoolVar(&f.json, "json", false, "print the figures as JSON, and nothing else")
+	f.security.flags(flags)
 	flags.Var(filled{&f.timeline, "file"}, "timeline", "draw when what came into this `file`: .svg, .html, .txt or .json")
 	return cmd
 }
@@ -74,6 +77,10 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 	// What would be in the way at the end is found before the wait.
 	if f.json && f.print {
 		return wrong("--json and --print cannot share the output: give one of them; --output keeps the poems beside --json.")
+	}
+	encryption, err := f.security.config()
+	if err != nil {
+		return err
 	}
 	if f.timeline != "" {
 		giveUp, err := reserve(f.timeline)
@@ -88,7 +95,7 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 		}
 	}
 
-	client := poetry.Client{Timeout: f.timeout, Now: p.clock.now}
+	client := poetry.Client{Timeout: f.timeout, Now: p.clock.now, TLS: encryption, Discard: !f.print && f.output == ""}
 	if f.output != "" || f.timeline != "" {
 		// An output whose reader has gone away is an error like any other, and not the process's end: the files are still wanted.
 		signal.Ignore(syscall.SIGPIPE)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/knock"
-	"github.com/rondo-go/rondo/poetry"
 )
 
 func (p *program) knockServer() *cobra.Command {
@@ -73,7 +72,7 @@ func printable(text string) string {
 
 // knocking is what the command line of knock-client says.
 type knocking struct {
-	address  poetry.Address
+	server   reach
 	name     string
 	timeout  time.Duration
 	security clientTLS
@@ -82,13 +81,14 @@ type knocking struct {
 func (p *program) knockClient() *cobra.Command {
 	k := knocking{name: "Disappearing client", timeout: 10 * time.Second}
 	cmd := &cobra.Command{
-		Use:   "knock-client [options] [[HOST:]PORT]",
+		Use:   "knock-client [options] [[HOST:]PORT | unix:PATH]",
 		Short: "Tell a knock-knock joke to a server",
 		Long: `Tell a knock-knock joke to a server, at 127.0.0.1:8000 unless told otherwise, and
 leave when it has asked who that is. The exit status is 1 if it does not play along.`,
 		Example: `  rondo knock-client
   rondo knock-client 8001 --tls --insecure
-  rondo knock-client --name Boo`,
+  rondo knock-client --name Boo
+  rondo knock-client unix:/tmp/joke.sock`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) (err error) {
 			if len(args) > 1 {
@@ -98,7 +98,7 @@ leave when it has asked who that is. The exit status is 1 if it does not play al
 			if len(args) == 1 {
 				address = args[0]
 			}
-			k.address, err = poetry.ParseAddress(address)
+			k.server, err = parseReach(address)
 			return err
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.knock(cmd.Context(), k) },
@@ -133,7 +133,7 @@ func (p *program) knock(ctx context.Context, k knocking) error {
 	said := newJournal(p.out)
 	defer said.flush(lastWords)
 	ended := make(chan error, 2)
-	dialed := dial(ctx, e, rondo.Dialer{}, "tcp", k.address.String(), knock.Client(k.name, teller(said), func(err error) { ended <- err }))
+	dialed := dial(ctx, e, rondo.Dialer{}, k.server.network, k.server.address, knock.Client(k.name, teller(said), func(err error) { ended <- err }))
 	if _, err := dialed.Wait(ctx); err != nil {
 		return err
 	}

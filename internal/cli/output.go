@@ -33,7 +33,7 @@ func (p *program) keep(f fetching, report *poetry.Report) error {
 // printPoems goes on to the end if the fetching was interrupted, and not if the printing is.
 func (p *program) printPoems(ctx context.Context, report *poetry.Report) error {
 	before := ctx.Err()
-	_, _, onTerminal := terminal(p.out)
+	onTerminal := isTerminal(p.out)
 	for i := range report.Tasks {
 		t := &report.Tasks[i]
 		if t.Err != nil {

@@ -2,17 +2,19 @@ package cli
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/rondo-go/rondo/endpoint"
 )
 
-// place reads where to listen or connect: [HOST:]PORT or unix:PATH, which are on loopback unless they say otherwise, with tls: before it if need be; or an endpoint with all that it may say.
+// place reads where to listen or connect: [HOST:]PORT or unix:PATH, which are on loopback unless they say otherwise, with tls: before the first of them if need be; or an endpoint with all that it may say.
 func place(what, s string) (endpoint.Endpoint, error) {
 	rest, encrypted := strings.CutPrefix(s, "tls:")
 	kind, _, ok := strings.Cut(rest, ":")
-	if strings.Contains(s, "?") || ok && (strings.HasPrefix(kind, "tls+") || slices.Contains([]string{"tcp", "tcp4", "tcp6", "systemd", "stdio"}, kind)) {
+	words := []string{"tcp", "tcp4", "tcp6", "systemd", "stdio"}
+	if strings.Contains(s, "?") || ok && (strings.HasPrefix(kind, "tls+") || slices.Contains(words, kind) || encrypted && kind == "unix") {
 		at, err := endpoint.Parse(s)
 		if wrongly, ok := errors.AsType[*endpoint.Error](err); ok {
 			return at, wrong("%s: %q: %s.", what, s, wrongly.Reason)
@@ -29,14 +31,21 @@ func place(what, s string) (endpoint.Endpoint, error) {
 	return endpoint.Endpoint{Network: network, Address: address, TLS: encrypted}, err
 }
 
+// looksLikeIP reports whether a host can only be meant as an IPv4 address, and is none: the last label of a name is no number (RFC 3696, section 2).
+func looksLikeIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err != nil && strings.Contains(host, ".") && strings.Trim(host, "0123456789.") == ""
+}
+
 // bare is an endpoint as it is told to people: without its options.
 func bare(at endpoint.Endpoint) string {
-	s := at.Address
-	if at.Network != "tcp" {
-		s = at.Network + ":" + s
+	switch {
+	case at.Network == "tcp" && at.TLS:
+		return "tls:" + at.Address
+	case at.Network == "tcp":
+		return at.Address
+	case at.TLS:
+		return "tls+" + at.Network + ":" + at.Address
 	}
-	if at.TLS {
-		s = "tls:" + s
-	}
-	return s
+	return at.Network + ":" + at.Address
 }

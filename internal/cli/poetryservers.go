@@ -41,7 +41,7 @@ end it at once.`,
 	}
 	f := cmd.Flags()
 	f.Var(whole{&o.Port, 0, maxPort}, "port", "the port to listen on, from 1 to 65535; 0 means a free one")
-	f.Var(filled{&o.Iface, "host or address"}, "iface", "the host or address to listen on")
+	f.Var(host{&o.Iface}, "iface", "the host or address to listen on")
 	f.Var(whole{&o.Connections, 0, math.MaxInt}, "connections", "the most clients at a time, 1 or more; 0 means no limit")
 	f.BoolVar(&o.HTTP, "http", false, "speak HTTP/1.1: the poem is the body of each answer")
 	encryption.flags(f)
@@ -108,10 +108,10 @@ func (p *program) listTransforms() error {
 func (p *program) poetryProxy() *cobra.Command {
 	s := server{drain: 10 * time.Second}
 	var security clientTLS
-	var address poetry.Address
+	var server reach
 	x := &poetry.Proxy{Timeout: 30 * time.Second}
 	cmd := &cobra.Command{
-		Use:   "poetry-proxy [options] [HOST:]PORT",
+		Use:   "poetry-proxy [options] [HOST:]PORT | unix:PATH",
 		Short: "Get a poem from a server once, and serve it from then on",
 		Long: `Get a poem from a server once, when the first client wants it, and serve it from
 then on. Clients that come before it is there wait for the same fetch; when the
@@ -127,7 +127,7 @@ ends the proxy.`,
 			case 0:
 				return wrong("There is no server to ask: give its port, or HOST:PORT.")
 			case 1:
-				address, err = poetry.ParseAddress(args[0])
+				server, err = parseReach(args[0])
 				return err
 			}
 			return wrong("The argument %q is one too many: there is one server.", args[1])
@@ -148,7 +148,7 @@ ends the proxy.`,
 			defer said.flush(lastWords)
 			x.Out = plainLines{said}
 			x.Dial = func(ctx context.Context, l *rondo.Loop, fetch rondo.Protocol) *rondo.Future[*rondo.Conn] {
-				return dial(ctx, l.Engine(), rondo.Dialer{Loop: l}, "tcp", address.String(), fetch)
+				return dial(ctx, l.Engine(), rondo.Dialer{Loop: l}, server.network, server.address, fetch)
 			}
 			return p.listen(cmd.Context(), &s, x.Accept)
 		},

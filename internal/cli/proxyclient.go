@@ -2,25 +2,28 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/endpoint"
+	"github.com/rondo-go/rondo/internal/descriptors"
+	"github.com/rondo-go/rondo/poetry"
 )
 
 // proxy is what all connections of a proxy share.
 type proxy struct {
-	options proxyOptions
-	targets []*proxyTarget
-	next    atomic.Uint32 // whose turn it is
-	stats   proxyStats
-	log     *sparseLog
+	options  proxyOptions
+	engine   *rondo.Engine
+	listener *endpoint.Listener
+	targets  []*proxyTarget
+	next     atomic.Uint32 // whose turn it is
+	stats    proxyStats
+	log      *sparseLog
+	room     int64 // clients for whom there are descriptors; 0: that does not limit them
 }
 
 // proxyTarget is one of those that take turns.
@@ -54,6 +57,8 @@ type proxyClient struct {
 	conn   *rondo.Conn
 	left   []*proxyTarget // to be tried
 	cancel context.CancelFunc
+	waits  time.Duration // for descriptors, the last time; 0: it has not yet
+	until  time.Duration // for which no longer than that, by Loop.Elapsed
 }
 
 func (c *proxyClient) ConnectionMade(conn *rondo.Conn) {
@@ -65,7 +70,9 @@ func (c *proxyClient) ConnectionMade(conn *rondo.Conn) {
 		conn.SetWriteRate(rate, 0)
 	}
 	x.stats.connections.Add(1)
-	x.stats.open.Add(1)
+	if n := x.stats.open.Add(1); n == x.room {
+		x.log.say(conn.Loop(), fmt.Sprintf("There are %s, as many as there are descriptors for; others wait. See ulimit -n.", count(int(n), "client")))
+	}
 	conn.OnLost(func(error) { x.stats.open.Add(-1) })
 	c.left = x.order(conn.Loop().Elapsed())
 	var ctx context.Context
@@ -77,7 +84,6 @@ func (c *proxyClient) ConnectionMade(conn *rondo.Conn) {
 func (c *proxyClient) connect(ctx context.Context) {
 	x, l := c.proxy, c.conn.Loop()
 	t := c.left[0]
-	c.left = c.left[1:]
 	x.dial(ctx, c.conn, t).OnDone(func(to *rondo.Conn, err error) {
 		switch {
 		case err == nil:
@@ -89,25 +95,74 @@ func (c *proxyClient) connect(ctx context.Context) {
 			c.conn.Abort()
 			return
 		}
+		err = descriptors.Blame(err)
+		if lacksDescriptors(err) { // which is no fault of the target's
+			c.waitForDescriptors(ctx, err)
+			return
+		}
 		t.down.Store(int64(l.Elapsed() + passedOver))
-		x.log.say(l, fmt.Sprintf("Target %s cannot be reached: %v.", bare(t.at), oneLine(err.Error())))
-		if len(c.left) > 0 {
+		x.log.say(l, fmt.Sprintf("Target %s cannot be reached: %v%s.", bare(t.at), oneLine(err.Error()), poetry.TrustHint(err)))
+		if c.left = c.left[1:]; len(c.left) > 0 {
 			c.connect(ctx)
 			return
 		}
-		c.cancel()
-		x.stats.refused.Add(1)
-		c.conn.Abort()
+		c.refuse()
 	})
+}
+
+// refuse ends a client for whom there is no target.
+func (c *proxyClient) refuse() {
+	c.cancel()
+	c.proxy.stats.refused.Add(1)
+	c.conn.Abort()
+}
+
+// A client that waits for descriptors tries again after so long, and then after longer.
+const (
+	firstWait   = 20 * time.Millisecond
+	longestWait = time.Second
+)
+
+// waitForDescriptors tries the same target again when others may have ended, for as long as a target may take.
+func (c *proxyClient) waitForDescriptors(ctx context.Context, err error) {
+	x, l := c.proxy, c.conn.Loop()
+	now := l.Elapsed()
+	if c.waits == 0 {
+		c.until = now + x.options.connect
+	}
+	c.waits = min(max(2*c.waits, firstWait), longestWait)
+	if now+c.waits > c.until {
+		x.log.say(l, fmt.Sprintf("A client was refused after %v without a descriptor for the way to its target: %s.", x.options.connect, withoutDescriptors(err)))
+		c.refuse()
+		return
+	}
+	x.log.say(l, fmt.Sprintf("Clients wait for descriptors for the way to their targets: %s.", withoutDescriptors(err)))
+	l.After(c.waits, func() {
+		if ctx.Err() == nil {
+			c.connect(ctx)
+		}
+	})
+}
+
+// lacksDescriptors reports whether it failed for want of descriptors, or of those that the poller can watch.
+func lacksDescriptors(err error) bool {
+	_, limit := errors.AsType[*rondo.LimitError](err)
+	return limit || descriptors.Hint(err) != ""
+}
+
+// withoutDescriptors says which are missing, and what to do about it.
+func withoutDescriptors(err error) string {
+	if limit, ok := errors.AsType[*rondo.LimitError](err); ok {
+		return limit.Error()
+	}
+	return strings.TrimPrefix(descriptors.Hint(err), ": ")
 }
 
 // join has the two talk to each other.
 func (c *proxyClient) join(to *rondo.Conn) {
 	stats := &c.proxy.stats
-	err := rondo.Pipe(c.conn, to, func(r rondo.Piped) {
-		stats.fromClients.Add(r.FromA)
-		stats.toClients.Add(r.FromB)
-		if r.Err != nil {
+	err := relay(c.conn, to, &stats.fromClients, &stats.toClients, func(err error) {
+		if err != nil {
 			stats.errors.Add(1)
 		}
 	})
@@ -122,6 +177,9 @@ func (*proxyClient) DataReceived(*rondo.Conn, []byte) int { return 0 }
 
 func (c *proxyClient) ConnectionLost(*rondo.Conn, error) { c.cancel() }
 
+// Drain implements rondo.Drainer: who was let in goes on to its target.
+func (*proxyClient) Drain(*rondo.Conn) {}
+
 // targetSide is a target's protocol until it is joined to the client, which is in the same turn of the loop or soon after.
 type targetSide struct{ idle time.Duration }
 
@@ -131,56 +189,5 @@ func (s targetSide) ConnectionMade(c *rondo.Conn) {
 }
 
 func (targetSide) DataReceived(*rondo.Conn, []byte) int  { return 0 }
+func (targetSide) Drain(*rondo.Conn)                     {}
 func (targetSide) ConnectionLost(_ *rondo.Conn, _ error) {}
-
-// proxyStats are counted by all loops.
-type proxyStats struct {
-	connections, open      atomic.Int64 // of clients
-	fromClients, toClients atomic.Int64 // bytes, of those that have ended
-	refused                atomic.Int64 // no target could be reached
-	errors                 atomic.Int64 // a connection was lost in the middle
-}
-
-// report is one line.
-func (s *proxyStats) report(asJSON bool) string {
-	if asJSON {
-		line, _ := json.Marshal(struct { // it has nothing that could fail
-			Connections int64 `json:"connections"`
-			Open        int64 `json:"open"`
-			FromClients int64 `json:"bytes_from_clients"`
-			ToClients   int64 `json:"bytes_to_clients"`
-			Refused     int64 `json:"refused"`
-			Errors      int64 `json:"errors"`
-		}{s.connections.Load(), s.open.Load(), s.fromClients.Load(), s.toClients.Load(), s.refused.Load(), s.errors.Load()})
-		return string(line)
-	}
-	return fmt.Sprintf("%s, %d open; %s from clients, %d to them; %d refused, %d lost in the middle.", count(int(s.connections.Load()), "connection"),
-		s.open.Load(), count(int(s.fromClients.Load()), "byte"), s.toClients.Load(), s.refused.Load(), s.errors.Load())
-}
-
-// sparseLog writes a line a second at the most, and then how many it has left out.
-type sparseLog struct {
-	out *journal
-
-	mu      sync.Mutex
-	next    time.Duration // when the next line may be written, by Loop.Elapsed
-	omitted int
-}
-
-func newSparseLog(w io.Writer) *sparseLog { return &sparseLog{out: newJournal(w)} }
-
-func (s *sparseLog) say(l *rondo.Loop, line string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := l.Elapsed()
-	if now < s.next {
-		s.omitted++
-		return
-	}
-	s.next = now + time.Second
-	if s.omitted > 0 {
-		line += fmt.Sprintf(" (%s like it left out.)", count(s.omitted, "line"))
-		s.omitted = 0
-	}
-	_, _ = s.out.Write([]byte(line + "\n")) // a journal never fails
-}

@@ -131,7 +131,7 @@ func (r resolving) each(t *task.Task, resolver *net.Resolver, answers []answer) 
 				}
 				defer places.Release(1)
 				addrs, err := task.Await(t, rondo.Run(t.Loop(), func(ctx context.Context) ([]netip.Addr, error) {
-					return resolver.LookupNetIP(ctx, "ip", host)
+					return addressesOf(ctx, resolver, host)
 				}))
 				if t.Err() != nil {
 					return context.Cause(t)
@@ -142,6 +142,21 @@ func (r resolving) each(t *task.Task, resolver *net.Resolver, answers []answer) 
 		}
 		return nil
 	})
+}
+
+// addressesOf looks one up. An address of IPv6 keeps its zone, without which one of a link means nothing (RFC 4007); LookupNetIP would drop it.
+func addressesOf(ctx context.Context, resolver *net.Resolver, host string) ([]netip.Addr, error) {
+	found, err := resolver.LookupIPAddr(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	var addrs []netip.Addr
+	for _, a := range found {
+		if addr, ok := netip.AddrFromSlice(a.IP); ok {
+			addrs = append(addrs, addr.Unmap().WithZone(a.Zone))
+		}
+	}
+	return addrs, nil
 }
 
 func (r resolving) format(addrs []netip.Addr) string {

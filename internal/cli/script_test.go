@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 //	status N COMMAND ARG...         run it, and expect that exit status
 //	start NAME COMMAND ARG...       run it in the background
 //	choke NAME FIFO COMMAND ARG...  the same, with the FIFO for its output, which is full once it has written (choke_test.go)
+//	activate NAME N COMMAND ARG...  the same as start, with N sockets that a service manager would pass
 //	await NAME REGEXP [VARIABLE]    wait until its output matches; the first group goes into the variable
 //	signal NAME INT|TERM|HUP|USR1   send it a signal
 //	finish NAME N                   wait until it has ended, with that status; its output is then in NAME.out, NAME.err
@@ -38,7 +40,10 @@ func TestMain(m *testing.M) {
 //	say NAME TEXT                   write a line on it, and expect its echo
 //	end NAME TEXT                   write it and end that direction, and expect its echo and the end of the other
 //	flood NAME                      write until nothing more is taken, and read none of the echo
+//	heap NAME BYTES                 write so many, and expect their echo
+//	garbage NAME                    write what means nothing, and expect the end
 //	drop NAME                       close it
+//	lie N ADDRESS                   open N connections with false PROXY headers, one after the other, and expect each one's end
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -63,7 +68,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish,
 			"timeless": cmdTimeless, "hold": cmdHold, "say": cmdSay, "end": cmdEnd, "flood": cmdFlood, "drop": cmdDrop,
-			"choke": cmdChoke,
+			"choke": cmdChoke, "activate": cmdActivate, "heap": cmdHeap, "garbage": cmdGarbage, "lie": cmdLie,
 		},
 	})
 }
@@ -123,12 +128,34 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	start(ts, args[0], nil, args[1:])
 }
 
+// cmdActivate starts a command as a service manager does, with so many sockets that listen. It must be "sh -c 'LISTEN_PID=$$ exec ...'".
+func cmdActivate(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 3, "activate NAME SOCKETS COMMAND ARG...")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var files []*os.File
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		f, err := ln.(*net.TCPListener).File()
+		ts.Check(err)
+		ts.Check(ln.Close())
+		defer f.Close()
+		files = append(files, f)
+	}
+	ts.Setenv("LISTEN_FDS", args[1])
+	start(ts, args[0], nil, args[2:], files...)
+	ts.Setenv("LISTEN_FDS", "")
+}
+
 // start runs a command in the background, with that output or else with one that scripts can await.
-func start(ts *testscript.TestScript, name string, out *os.File, args []string) {
+func start(ts *testscript.TestScript, name string, out *os.File, args []string, passed ...*os.File) {
 	p := &process{cmd: exec.Command(args[0], args[1:]...), over: make(chan struct{})}
 	p.out.changed, p.err.changed = make(chan struct{}), make(chan struct{})
 	p.cmd.Dir = ts.MkAbs(".")
-	p.cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "GORACE="+ts.Getenv("GORACE"))
+	p.cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "GORACE="+ts.Getenv("GORACE"), "LISTEN_FDS="+ts.Getenv("LISTEN_FDS"))
+	p.cmd.ExtraFiles = passed
+	p.cmd.WaitDelay = time.Second // what a shell has started may hold its output, when a script fails
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	if out != nil {
 		p.cmd.Stdout = out

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"os"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/pflag"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/endpoint"
 	"github.com/rondo-go/rondo/secure"
 )
 
@@ -29,28 +30,44 @@ func (c *clientTLS) flags(f *pflag.FlagSet) {
 // dialFunc makes a connection, as rondo.Dialer.Dial does.
 type dialFunc func(ctx context.Context, e *rondo.Engine, d rondo.Dialer, network, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn]
 
-// dialer is how connections are made.
-func (c *clientTLS) dialer() (dialFunc, error) {
+// check refuses what does not go together.
+func (c *clientTLS) check() error {
 	switch {
 	case !c.on && (c.insecure || c.ca != ""):
-		return nil, wrong("--insecure and --ca are for %s, which is missing.", cmp.Or(c.option, "--tls"))
-	case !c.on:
+		return wrong("--insecure and --ca are for %s, which is missing.", cmp.Or(c.option, "--tls"))
+	case c.insecure && c.ca != "":
+		return wrong("--insecure checks nothing and --ca says what to check: give one of them.")
+	}
+	return nil
+}
+
+// config is nil if nothing is to be encrypted.
+func (c *clientTLS) config() (*tls.Config, error) {
+	if err := c.check(); err != nil || !c.on {
+		return nil, err
+	}
+	cfg := &tls.Config{InsecureSkipVerify: c.insecure, MinVersion: tls.VersionTLS12} //nolint:gosec // if somebody wants it
+	if c.ca != "" {
+		var err error
+		if cfg.RootCAs, err = endpoint.LoadCA(c.ca); errors.Is(err, endpoint.ErrNoCertificate) {
+			return nil, wrong("--ca: %v.", err)
+		} else if err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+	}
+	return cfg, nil
+}
+
+// dialer is how connections are made.
+func (c *clientTLS) dialer() (dialFunc, error) {
+	cfg, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	if cfg == nil {
 		return func(ctx context.Context, e *rondo.Engine, d rondo.Dialer, network, address string, p rondo.Protocol) *rondo.Future[*rondo.Conn] {
 			return d.Dial(ctx, e, network, address, p)
 		}, nil
-	case c.insecure && c.ca != "":
-		return nil, wrong("--insecure checks nothing and --ca says what to check: give one of them.")
-	}
-	cfg := &tls.Config{InsecureSkipVerify: c.insecure} //nolint:gosec // if somebody wants it
-	if c.ca != "" {
-		text, err := os.ReadFile(c.ca)
-		if err != nil {
-			return nil, err
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(text) {
-			return nil, wrong("--ca: there is no certificate (PEM) in %s.", c.ca)
-		}
 	}
 	return secure.Config{TLS: cfg}.DialWith, nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -118,47 +117,6 @@ func (p *program) serveSmall(small smallServer) *cobra.Command {
 	return cmd
 }
 
-// drain ends the engine, and says how many connections did not finish in time, if any.
-func (p *program) drain(e *rondo.Engine, patience time.Duration) error {
-	if patience == 0 {
-		open := e.Conns()
-		if err := e.Close(); err != nil {
-			return err
-		}
-		fmt.Fprintln(p.out, "Ended at once.")
-		if open > 0 {
-			fmt.Fprintf(p.errs, "%s cut off.\n", were(open, "connection"))
-		}
-		return nil
-	}
-	fmt.Fprintf(p.out, "Draining for up to %v; Ctrl-C, INT or TERM ends it at once.\n", patience)
-	timeout, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	limit, cutOff := context.WithCancel(context.Background())
-	defer cutOff()
-	open := 0
-	stop := context.AfterFunc(timeout, func() {
-		open = e.Conns() // before they are cut off: afterwards there are none
-		cutOff()
-	})
-	defer stop()
-	// Only after an error may open be read: it says that the limit has ended.
-	if err := e.Shutdown(limit); err != nil && open > 0 {
-		fmt.Fprintf(p.errs, "Not everything had finished after %v: %s cut off.\n", patience, were(open, "connection"))
-		return nil
-	}
-	fmt.Fprintln(p.out, "Drained.")
-	return nil
-}
-
-// were is n things that something was done to.
-func were(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing + " was"
-	}
-	return count(n, thing) + " were"
-}
-
 const maxPort = 65535
 
 // maxLoops is far beyond any processor count, and far below what would exhaust descriptors.
@@ -192,6 +150,9 @@ func listenOn(what, s string) (network, address string, err error) {
 	}
 	if huge || n < 0 || n > maxPort {
 		return "", "", wrong("%s: the port %s is out of range: give a whole number from 0 to %d.", what, port, maxPort)
+	}
+	if looksLikeIP(host) {
+		return "", "", wrong("%s: %q is no IP address, which has four numbers from 0 to 255: write it like 127.0.0.1:7000.", what, host)
 	}
 	if host == "" {
 		host = "127.0.0.1"

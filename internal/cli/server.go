@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -83,6 +85,7 @@ func (p *program) listenPackets(ctx context.Context, s *server, open func() rond
 	if err != nil {
 		return descriptors.Blame(err)
 	}
+	surviveReaders()
 	where := ln.Addr().String()
 	if network == "unixgram" {
 		where = "unix:" + where
@@ -91,7 +94,7 @@ func (p *program) listenPackets(ctx context.Context, s *server, open func() rond
 		return fmt.Errorf("saying where it listens: %w", err) // nobody would learn the port
 	}
 	<-ctx.Done()
-	return p.drain(e, s.drain)
+	return p.drain(e, s.drain, p.out)
 }
 
 // checkPoller refuses a poller that there is not here.
@@ -105,15 +108,11 @@ func (s *server) checkPoller() error {
 // endpoint is where to listen.
 func (s *server) endpoint() (endpoint.Endpoint, error) {
 	at, err := place("--addr", s.address)
-	switch {
-	case err != nil:
+	if err != nil {
 		return at, err
-	case s.tls.on && at.TLS:
-		return at, wrong("--tls and an address with tls: say the same: give one of them.")
-	case s.tls.on:
-		at.TLS, at.Cert, at.Key, at.SelfSigned = true, s.tls.cert, s.tls.key, s.tls.cert == ""
 	}
-	return at, s.tls.check()
+	err = s.tls.apply(&at, "--addr")
+	return at, err
 }
 
 // listen serves until ctx ends, with protocols that accept makes.
@@ -143,24 +142,44 @@ func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Pro
 		err = ln.Serve(accept)
 	}
 	if err != nil {
-		return descriptors.Blame(err) // while the engine has those that it has
-	}
-	where := ln.Addr().String()
-	if ln.Addr().Network() == "unix" {
-		where = "unix:" + where
+		return refusedEndpoint("--addr", descriptors.Blame(err)) // while the engine has those that it has
 	}
 	if at.Network == "stdio" { // which is the client's
-		closed := make(chan struct{})
-		ln.OnClose(func() { close(closed) })
-		select {
-		case <-ctx.Done():
-		case <-closed:
-		}
-		return nil
+		return waitForStdio(ctx, ln)
 	}
-	if _, err := fmt.Fprintf(p.out, "Listening on %s with %s (%s). Ctrl-C ends it.\n", where, count(len(e.Loops()), "loop"), e.Poller()); err != nil {
+	surviveReaders()
+	if _, err := fmt.Fprintf(p.out, "Listening on %s with %s (%s). Ctrl-C ends it.\n", addresses(ln), count(len(e.Loops()), "loop"), e.Poller()); err != nil {
 		return fmt.Errorf("saying where it listens: %w", err) // nobody would learn the port
 	}
 	<-ctx.Done()
-	return p.drain(e, s.drain)
+	return p.drain(e, s.drain, p.out)
 }
+
+// addresses are all that it listens on: a service manager may have passed several sockets.
+func addresses(ln *endpoint.Listener) string {
+	var words []string
+	for _, a := range ln.Addrs() {
+		word := a.String()
+		if a.Network() == "unix" {
+			word = "unix:" + word
+		}
+		words = append(words, word)
+	}
+	return enumerate(words, "and")
+}
+
+// waitForStdio waits until the only client has gone, or ctx ends. What has failed is an error: who started the server may think that it has served.
+func waitForStdio(ctx context.Context, ln *endpoint.Listener) error {
+	closed := make(chan struct{})
+	ln.OnClose(func() { close(closed) })
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-closed:
+		return ln.Err()
+	}
+}
+
+// surviveReaders has a server go on when nobody reads any more what it says: its clients are still there. Where what it says is what it is
+// for, as of standard input and output, the process is to end as a filter does, and this is not called.
+func surviveReaders() { signal.Ignore(syscall.SIGPIPE) }

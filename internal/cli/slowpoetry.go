@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/endpoint"
 	"github.com/rondo-go/rondo/internal/descriptors"
 	"github.com/rondo-go/rondo/poetry"
 	"github.com/rondo-go/rondo/secure"
@@ -53,7 +54,7 @@ Ctrl-C, or the signals INT, TERM and HUP, end it at once, in mid-poem if need be
 	}
 	f := cmd.Flags()
 	f.Var(whole{&o.Port, 0, maxPort}, "port", "the port to listen on, from 1 to 65535; 0 means a free one")
-	f.Var(filled{&o.Iface, "host or address"}, "iface", "the host or address to listen on")
+	f.Var(host{&o.Iface}, "iface", "the host or address to listen on")
 	f.Var(whole{&o.NumBytes, 1, math.MaxInt}, "num-bytes", "bytes to send at a time, 1 or more")
 	f.Var(seconds{&o.Delay}, "delay", "the wait after each piece, 0 or more: 0.1, or 100ms")
 	f.Var(choice{word: &mode, allowed: []string{"blocking", "async"}}, "mode",
@@ -93,6 +94,17 @@ func (s *serverTLS) check() error {
 	return nil
 }
 
+// apply has a place be encrypted, which is what the user has given as what.
+func (s *serverTLS) apply(at *endpoint.Endpoint, what string) error {
+	switch {
+	case s.on && at.TLS:
+		return wrong("--tls and %s with tls say the same: give one of them.", what)
+	case s.on:
+		at.TLS, at.Cert, at.Key, at.SelfSigned = true, s.cert, s.key, s.cert == ""
+	}
+	return s.check()
+}
+
 // config is nil if nothing is to be encrypted.
 func (s *serverTLS) config(p *program) (*tls.Config, error) {
 	if err := s.check(); err != nil || !s.on {
@@ -117,6 +129,7 @@ func (p *program) slowBlocking(ctx context.Context, o poetry.Options) error {
 	if err != nil {
 		return err
 	}
+	surviveReaders()
 	return s.Serve(ctx)
 }
 
@@ -130,6 +143,7 @@ func (p *program) slowAsync(ctx context.Context, o poetry.Options) error {
 	if _, err := poetry.ListenAsync(e, o); err != nil {
 		return descriptors.Blame(err) // while the engine has those that it has
 	}
+	surviveReaders()
 	<-ctx.Done()
 	return nil
 }

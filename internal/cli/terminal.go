@@ -9,12 +9,18 @@ import (
 	"golang.org/x/term"
 )
 
+// isTerminal says whether w is one, whatever it can do: what is written to it does something to somebody's screen.
+func isTerminal(w io.Writer) bool {
+	f, isFile := fileOf(w)
+	return isFile && term.IsTerminal(int(f.Fd()))
+}
+
 // terminal says whether w is a terminal that can move its cursor, and how large it is.
 func terminal(w io.Writer) (columns, rows int, ok bool) {
-	f, isFile := fileOf(w)
-	if !isFile || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+	if !isTerminal(w) || os.Getenv("TERM") == "dumb" {
 		return 0, 0, false
 	}
+	f, _ := fileOf(w)
 	columns, rows, err := term.GetSize(int(f.Fd()))
 	if err != nil || columns <= 0 || rows <= 0 {
 		return 80, 24, true

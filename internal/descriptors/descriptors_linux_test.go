@@ -3,6 +3,7 @@ package descriptors
 import (
 	"errors"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 )
@@ -44,5 +45,24 @@ func TestBlame(t *testing.T) {
 	}
 	if Hint(syscall.ENFILE) == "" {
 		t.Error("no hint when the system has run out")
+	}
+}
+
+func TestRoom(t *testing.T) {
+	before, known := Room()
+	if !known {
+		t.Skip("needs a limit of descriptors, as ulimit -n sets")
+	}
+	var files []*os.File
+	for range 10 {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	if after, _ := Room(); after != before-len(files) {
+		t.Errorf("room for %d, and with %d more open for %d", before, len(files), after)
 	}
 }

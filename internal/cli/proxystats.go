@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rondo-go/rondo"
+)
+
+// proxyStats are counted by all loops.
+type proxyStats struct {
+	connections, open      atomic.Int64 // of clients
+	fromClients, toClients atomic.Int64 // bytes; see countSpliced for those that the kernel moves
+	refused                atomic.Int64 // no target could be reached
+	errors                 atomic.Int64 // a connection was lost in the middle
+}
+
+// report is one line. It waits for the loops: not on one.
+func (x *proxy) report(asJSON bool) string {
+	countSpliced(x.engine)
+	s := &x.stats
+	early := x.refusedEarly()
+	refused := s.refused.Load() + early
+	if asJSON {
+		line, _ := json.Marshal(struct { // it has nothing that could fail
+			Connections  int64 `json:"connections"`
+			Open         int64 `json:"open"`
+			FromClients  int64 `json:"bytes_from_clients"`
+			ToClients    int64 `json:"bytes_to_clients"`
+			Refused      int64 `json:"refused"`
+			RefusedEarly int64 `json:"refused_early"`
+			Errors       int64 `json:"errors"`
+		}{s.connections.Load(), s.open.Load(), s.fromClients.Load(), s.toClients.Load(), refused, early, s.errors.Load()})
+		return string(line)
+	}
+	detail := ""
+	if early > 0 {
+		detail = fmt.Sprintf(" (%d for their PROXY header, their handshake or a limit)", early)
+	}
+	return fmt.Sprintf("%s, %d open; %s from clients, %d to them; %d refused%s, %d lost in the middle.", count(int(s.connections.Load()), "connection"),
+		s.open.Load(), count(int(s.fromClients.Load()), "byte"), s.toClients.Load(), refused, detail, s.errors.Load())
+}
+
+// refusedEarly is how many have never become connections of the proxy's: of those that were let in, those that are neither counted nor still about to be,
+// because a header or a handshake is under way; and those that were not let in.
+func (x *proxy) refusedEarly() int64 {
+	n := int64(0)
+	for _, ln := range x.listener.Listeners() {
+		s := ln.Stats()
+		n += int64(s.Accepted) - int64(s.Open) + int64(s.RefusedPerAddr+s.Declined)
+	}
+	// The counts are read while connections come and go.
+	return max(0, n-(x.stats.connections.Load()-x.stats.open.Load()))
+}
+
+// sparseLog writes a line a second at the most, and then how many it has left out.
+type sparseLog struct {
+	out *journal
+
+	mu      sync.Mutex
+	waiting bool // until the second is over
+	omitted int
+}
+
+func newSparseLog(w io.Writer) *sparseLog { return &sparseLog{out: newJournal(w)} }
+
+func (s *sparseLog) say(l *rondo.Loop, line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting {
+		s.omitted++
+		return
+	}
+	s.waiting = true
+	_, _ = s.out.Write([]byte(line + "\n")) // a journal never fails
+	l.After(time.Second, s.recall)
+}
+
+// recall says what was left out.
+func (s *sparseLog) recall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = false
+	if s.omitted > 0 {
+		_, _ = fmt.Fprintf(s.out, "%s like it left out.\n", count(s.omitted, "line"))
+		s.omitted = 0
+	}
+}
+
+// end says what was left out when there are no loops any more, and waits until all is written.
+func (s *sparseLog) end() {
+	s.recall()
+	s.out.flush(lastWords)
+}
