@@ -210,8 +210,8 @@ func TestConformance(t *testing.T) {
 	t.Cleanup(ref.Close)
 	quiet := rigLogger(t)
 	var addrs []string
-	names := []string{"goroutine", "on the loop"}
-	for _, h := range []http.Handler{http.HandlerFunc(behave), http1.NonBlocking(http.HandlerFunc(behave))} {
+	names := []string{"goroutine", "on the loop", "task"}
+	for _, h := range []http.Handler{http.HandlerFunc(behave), http1.NonBlocking(http.HandlerFunc(behave)), http1.Task(http.HandlerFunc(behave))} {
 		addrs = append(addrs, serve(t, &http1.Server{Handler: h, ErrorLog: quiet}))
 	}
 	for _, raw := range requests() {

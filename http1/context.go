@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/task"
 )
 
 // requestContext is a request's context: it ends when the handler has returned, the client has gone, or the engine no longer waits. It costs no channel until somebody asks for one.
@@ -14,6 +15,7 @@ type requestContext struct {
 	engine *rondo.Engine
 	local  func() any // the connection's local address
 	server *Server
+	task   *task.Task // in which the handler runs, if it does
 
 	mu    sync.Mutex
 	err   error
@@ -29,6 +31,9 @@ func ServerOf(ctx context.Context) *Server {
 	s, _ := ctx.Value(serverKey{}).(*Server)
 	return s
 }
+
+// taskKey is that of the task.
+type taskKey struct{}
 
 // Deadline implements context.Context, as those below do.
 func (*requestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -55,6 +60,8 @@ func (x *requestContext) Value(key any) any {
 	switch key {
 	case serverKey{}:
 		return x.server
+	case taskKey{}:
+		return x.task
 	case http.LocalAddrContextKey:
 		return x.local()
 	}

@@ -12,7 +12,7 @@ import (
 
 var errClientGone = errors.New("http1: the client has ended its direction of the connection")
 
-// exchange is a request that is under way, and its answer. There are two kinds: inline is of a NonBlocking handler, handling of one on its own goroutine. Its methods are called on the loop.
+// exchange is a request that is under way, and its answer. There are two kinds: inline is of a NonBlocking handler, handling of all others. Its methods are called on the loop.
 type exchange interface {
 	// received is given what follows the head, and returns how much of it belongs to the body and was taken.
 	received(c *rondo.Conn, p []byte) int
@@ -41,7 +41,7 @@ func (h *conn) start(c *rondo.Conn, r *wire.Request, p []byte) {
 		h.done(c, true, !r.Close)
 		return
 	}
-	if h.shard.onLoop {
+	if h.shard.mode == onLoop {
 		h.startInline(c, r, p)
 	} else {
 		h.startHandling(c, r, p)
@@ -98,6 +98,9 @@ func (s *shard) call(w http.ResponseWriter, r *http.Request, remote string) (ok 
 			return
 		}
 		v := recover()
+		if v == nil { // runtime.Goexit, as t.FailNow calls it, or a task that is no longer waited for
+			return
+		}
 		if err, is := v.(error); is && err == http.ErrAbortHandler { //nolint:errorlint // as net/http has it
 			return
 		}

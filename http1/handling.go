@@ -10,9 +10,10 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/http1/wire"
+	"github.com/rondo-go/rondo/task"
 )
 
-// handling is the exchange of a handler on a goroutine of its own. The loop feeds it the body and takes the answer from it; what both touch is under mu.
+// handling is the exchange of a handler on a goroutine of its own, or in a task. The loop feeds it the body and takes the answer from it; what both touch is under mu.
 type handling struct {
 	conn  *conn
 	parts parts
@@ -20,33 +21,37 @@ type handling struct {
 	req   *http.Request
 	began time.Duration
 
-	// The goroutine's.
+	task *task.Task // in which the handler runs; nil if it is on a goroutine
+
+	// The handler's.
 	res      response
 	hijacked bool
 
 	// The loop's.
-	frame   frame
-	length  int64 // of the body, as far as it was announced; never changed
-	dropped int   // bytes of the body that came when nobody wanted them any more
-	drops   bool  // that is so: the handler has returned
-	over    bool
+	frame    frame
+	length   int64 // of the body, as far as it was announced; never changed
+	dropped  int   // bytes of the body that came when nobody wanted them any more
+	drops    bool  // that is so: the handler has returned
+	over     bool
+	returned bool // the task has
 
 	mu       sync.Mutex
 	changed  sync.Cond
-	in       []byte    // of the body, not Read
-	whole    bool      // it is all there
-	inErr    error     // or why it never will be
-	full     bool      // reading is paused, since in is full
-	closed   bool      // Body.Close was called
-	expects  bool      // the client waits for 100 Continue
-	out      []byte    // of the answer, not taken by the loop
-	stalled  bool      // the peer does not read
-	last     bool      // no further request is wanted on this connection
-	got      int64     // bytes of the body that have come
-	posted   bool      // the loop has been asked to come
-	asks     asks      // for what
-	dead     error     // the connection is gone
-	read     *deadline // nil until there is one
+	waiter   *rondo.Promise[struct{}] // of a task, in place of changed
+	in       []byte                   // of the body, not Read
+	whole    bool                     // it is all there
+	inErr    error                    // or why it never will be
+	full     bool                     // reading is paused, since in is full
+	closed   bool                     // Body.Close was called
+	expects  bool                     // the client waits for 100 Continue
+	out      []byte                   // of the answer, not taken by the loop
+	stalled  bool                     // the peer does not read
+	last     bool                     // no further request is wanted on this connection
+	got      int64                    // bytes of the body that have come
+	posted   bool                     // the loop has been asked to come
+	asks     asks                     // for what
+	dead     error                    // the connection is gone
+	read     *deadline                // nil until there is one
 	write    *deadline
 	taken    *hijack
 	transfer *transfer
@@ -99,7 +104,27 @@ func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte) {
 	h.x = x
 	x.last = h.is&(draining|heard) != 0
 	h.limit()
-	s.workers.do(x)
+	if s.mode == inTask {
+		s.perform(x)
+	} else {
+		s.workers.do(x)
+	}
+}
+
+// perform runs the handler in a task.
+func (s *shard) perform(x *handling) {
+	task.Start(s.loop, func(t *task.Task) (struct{}, error) {
+		x.task, x.ctx.task = t, t
+		w := &worker{header: http.Header{}}
+		if n := len(s.kits); n > 0 {
+			w, s.kits = s.kits[n-1], s.kits[:n-1]
+		}
+		x.run(w)
+		if len(s.kits) < maxBuffers {
+			s.kits = append(s.kits, w)
+		}
+		return struct{}{}, nil
+	}).OnDone(func(struct{}, error) {}) // its errors have been seen to
 }
 
 // limit has the exchange end when ReadTimeout or WriteTimeout does.
@@ -125,6 +150,7 @@ func (x *handling) run(w *worker) {
 		}
 		clear(w.header)
 		x.res.returned = true
+		x.returned = x.task != nil
 	}()
 	want := askFinish
 	defer func() {
@@ -182,20 +208,42 @@ func (x *handling) put(p []byte) {
 	}
 }
 
-// wake tells the goroutines that wait, with the lock held.
+// wake tells those that wait, with the lock held.
 func (x *handling) wake() {
+	if x.waiter != nil {
+		x.waiter.Resolve(struct{}{})
+		x.waiter = nil
+		return
+	}
 	x.changed.Broadcast()
 	x.ctx.engine.Wake(x)
 }
 
-// wait waits until ready says so, with the lock held.
-func (x *handling) wait(ready func() bool) {
+// wait waits until ready says so, with the lock held. A task may be cancelled meanwhile: that is the error.
+func (x *handling) wait(ready func() bool) error {
 	for !ready() {
+		if x.task != nil {
+			if err := x.await(); err != nil && !ready() {
+				return err
+			}
+			continue
+		}
 		x.block(ready)
 		if !ready() {
 			x.changed.Wait()
 		}
 	}
+	return nil
+}
+
+// await is a task's way of waiting to be woken.
+func (x *handling) await() error {
+	p := rondo.NewPromise[struct{}](x.conn.shard.loop)
+	x.waiter = p
+	x.mu.Unlock()
+	defer x.mu.Lock()
+	_, err := task.Await(x.task, p.Future())
+	return err
 }
 
 func (x *handling) block(ready func() bool) {
@@ -376,6 +424,7 @@ func (x *handling) ended(err error) {
 	x.wake()
 	x.mu.Unlock()
 	x.ctx.end()
+	x.cancel(err)
 	if x.drops {
 		x.over = true
 		x.conn.done(x.conn.c, false, false)
@@ -400,6 +449,14 @@ func (x *handling) lost(err error) {
 	x.wake()
 	x.mu.Unlock()
 	x.ctx.end()
+	x.cancel(x.dead)
+}
+
+// cancel cancels what a task awaits.
+func (x *handling) cancel(reason error) {
+	if x.task != nil && !x.returned {
+		x.task.Cancel(reason)
+	}
 }
 
 func (x *handling) timeOut(c *rondo.Conn) {
@@ -425,7 +482,9 @@ func (x *handling) local() any {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.wait(func() bool { return done })
+	if x.wait(func() bool { return done }) != nil {
+		return nil
+	}
 	return addr
 }
 
@@ -465,7 +524,9 @@ func (b *body) Read(p []byte) (int, error) {
 		case x.read.over():
 			return 0, os.ErrDeadlineExceeded
 		}
-		x.wait(func() bool { return x.closed || len(x.in) > 0 || x.whole || x.inErr != nil || x.read.over() })
+		if err := x.wait(func() bool { return x.closed || len(x.in) > 0 || x.whole || x.inErr != nil || x.read.over() }); err != nil {
+			return 0, err
+		}
 	}
 }
 

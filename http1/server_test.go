@@ -23,7 +23,7 @@ func serve(t *testing.T, s *http1.Server) string {
 }
 
 func kinds(h http.Handler) map[string]http.Handler {
-	return map[string]http.Handler{"goroutine": h, "on the loop": http1.NonBlocking(h)}
+	return map[string]http.Handler{"goroutine": h, "on the loop": http1.NonBlocking(h), "task": http1.Task(h)}
 }
 
 func TestHello(t *testing.T) {

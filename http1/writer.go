@@ -104,7 +104,9 @@ func (x *handling) handOver() error {
 		x.res.out = nil
 		x.post()
 	}
-	x.wait(func() bool { return x.dead != nil || x.write.over() || len(x.out) < window && !x.stalled })
+	if err := x.wait(func() bool { return x.dead != nil || x.write.over() || len(x.out) < window && !x.stalled }); err != nil {
+		return err
+	}
 	switch {
 	case x.dead != nil:
 		return x.dead
@@ -206,7 +208,9 @@ func (x *handling) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	x.taken = new(hijack)
 	x.asks |= askHijack
 	x.post()
-	x.wait(func() bool { return x.taken.done })
+	if err := x.wait(func() bool { return x.taken.done }); err != nil {
+		return nil, nil, err
+	}
 	conn := x.taken.conn
 	if conn == nil {
 		return nil, nil, x.dead
@@ -319,7 +323,9 @@ func (x *handling) send(t *transfer, r io.Reader) (int64, error) {
 	x.res.out = nil
 	x.transfer = t
 	x.post()
-	x.wait(func() bool { return t.done })
+	if err := x.wait(func() bool { return t.done }); err != nil {
+		return 0, err
+	}
 	x.transfer = nil
 	x.res.written += t.sent
 	l := r.(*io.LimitedReader) //nolint:errcheck // sendable has seen that it is one

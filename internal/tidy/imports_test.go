@@ -55,7 +55,7 @@ var layers = []layer{
 	{"inetd", "rondo", false, "a protocol does not know whether it is encrypted"},
 	{"knock", "rondo frame framed", false, "likewise"},
 	{"http1/wire", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
-	{"http1", "rondo http1/wire", false, "a protocol does not know whether it is encrypted, so not secure either"},
+	{"http1", "rondo task http1/wire", false, "a protocol does not know whether it is encrypted, so not secure either"},
 	{"httpd", "rondo http1 secure golang.org/x/net/http2", false, "it joins the two that do not know each other"},
 	{"websocket", "rondo http1", false, "it begins as HTTP and knows nothing else"},
 
