@@ -8,7 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"slices"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -17,26 +17,13 @@ import (
 	"github.com/rondo-go/rondo/secure"
 )
 
-// Accept makes the protocols of secure connections to s: give it to Engine.Listen. Of cfg, which must have a certificate, a copy is used; if it names no protocols it
-// offers "h2" and "http/1.1". It panics if cfg is nil.
-func Accept(s *http1.Server, cfg *tls.Config) func() rondo.Protocol {
-	if cfg == nil {
-		panic("httpd: Accept needs a tls.Config with a certificate")
-	}
-	cfg = cfg.Clone()
-	if len(cfg.NextProtos) == 0 {
-		cfg.NextProtos = []string{http2.NextProtoTLS, "http/1.1"}
-	}
-	var two *http2.Server
-	if slices.Contains(cfg.NextProtos, http2.NextProtoTLS) {
-		two = &http2.Server{IdleTimeout: s.IdleTimeout}
-	}
-	return secure.Config{TLS: cfg}.Choose(func(state tls.ConnectionState) rondo.Protocol {
-		if two != nil && state.NegotiatedProtocol == http2.NextProtoTLS {
-			return &handOver{server: s, two: two, state: state}
-		}
-		return s.Protocol()
-	})
+// Protocols are what is offered by ALPN, for the NextProtos of a tls.Config or the alpn= of an endpoint.
+var Protocols = []string{http2.NextProtoTLS, "http/1.1"}
+
+// Protocol makes the protocols of connections to s: give it to whatever makes secure connections, and offers Protocols. One that has agreed on "h2" is given to HTTP/2, all others, plain ones too, to s.
+func Protocol(s *http1.Server) func() rondo.Protocol {
+	two := &http2.Server{IdleTimeout: s.IdleTimeout}
+	return func() rondo.Protocol { return &chooser{server: s, two: two} }
 }
 
 // ListenAndServeTLS is the function of net/http over rondo: see [http1.ListenAndServe]. The files are looked at again when they change, so that a certificate can be renewed without a restart.
@@ -49,39 +36,49 @@ func ListenAndServeTLS(addr, certFile, keyFile string, handler http.Handler) err
 	if err != nil {
 		return err
 	}
-	accept := Accept(&http1.Server{Handler: handler}, &tls.Config{GetCertificate: files.GetCertificate})
-	if _, err := e.Listen("tcp", cmp.Or(addr, ":https"), accept); err != nil {
+	e.Loop().Post(func() { files.Watch(e.Loop(), time.Minute) })
+	cfg := secure.Config{TLS: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: files.GetCertificate, NextProtos: Protocols}}
+	if _, err := e.Listen("tcp", cmp.Or(addr, ":https"), cfg.Server(Protocol(&http1.Server{Handler: handler}))); err != nil {
 		return errors.Join(err, e.Close())
 	}
 	<-e.Done()
 	return http.ErrServerClosed
 }
 
-// handOver is the protocol of a connection until it is HTTP/2's.
-type handOver struct {
+// chooser is the protocol of a connection until it is known which one that speaks.
+type chooser struct {
 	server *http1.Server
 	two    *http2.Server
-	state  tls.ConnectionState
 }
 
 // ConnectionMade implements rondo.Protocol. The two below are not called: the connection has another protocol by then.
-func (h *handOver) ConnectionMade(c *rondo.Conn) {
-	e := c.Loop().Engine()
-	conn := securedConn{rondo.NetConn(c), h.state}
+func (h *chooser) ConnectionMade(c *rondo.Conn) {
+	if state, ok := secure.State(c); ok && state.NegotiatedProtocol == http2.NextProtoTLS {
+		h.handOver(c, state)
+		return
+	}
+	p := h.server.Protocol()
+	c.SetProtocol(p)
+	p.ConnectionMade(c)
+}
+
+func (*chooser) DataReceived(*rondo.Conn, []byte) int { return 0 }
+func (*chooser) ConnectionLost(*rondo.Conn, error)    {}
+
+// handOver gives the connection to HTTP/2.
+func (h *chooser) handOver(c *rondo.Conn, state tls.ConnectionState) {
+	conn := securedConn{rondo.NetConn(c), state}
 	handler := h.server.Handler
 	if handler == nil {
 		handler = http.DefaultServeMux
 	}
-	e.Go(func() {
+	c.Loop().Engine().Go(func() {
 		h.two.ServeConn(conn, &http2.ServeConnOpts{Handler: handler, BaseConfig: &http.Server{
 			Handler: handler, ReadTimeout: h.server.ReadTimeout, WriteTimeout: h.server.WriteTimeout, IdleTimeout: h.server.IdleTimeout,
 			MaxHeaderBytes: h.server.MaxHeaderBytes,
 		}})
 	})
 }
-
-func (*handOver) DataReceived(*rondo.Conn, []byte) int { return 0 }
-func (*handOver) ConnectionLost(*rondo.Conn, error)    {}
 
 // securedConn is what http2 looks for: who was talked to, and how.
 type securedConn struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/rondo-go/rondo/http1"
 	"github.com/rondo-go/rondo/httpd"
 	"github.com/rondo-go/rondo/internal/rig"
+	"github.com/rondo-go/rondo/secure"
 )
 
 // TestBoth talks to one server in both versions, and with two kinds of handler.
@@ -20,14 +21,15 @@ func TestBoth(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s over %s %q", r.Proto, tls.VersionName(r.TLS.Version), body)
 	})
-	for name, h := range map[string]http.Handler{"goroutine": h, "on the loop": http1.NonBlocking(h)} {
+	for name, h := range map[string]http.Handler{"goroutine": h, "on the loop": http1.NonBlocking(h), "task": http1.Task(h)} {
 		for want, protos := range map[string][]string{
 			"HTTP/1.1 over TLS 1.3 \"\"": {"http/1.1"},
 			"HTTP/2.0 over TLS 1.3 \"\"": {"h2", "http/1.1"},
 		} {
 			t.Run(name+" "+want, func(t *testing.T) {
 				e := rig.New(t, rondo.Config{})
-				ln, err := e.Listen("tcp", "127.0.0.1:0", httpd.Accept(&http1.Server{Handler: h}, &tls.Config{Certificates: []tls.Certificate{cert}}))
+				cfg := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: httpd.Protocols}
+				ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Config{TLS: cfg}.Server(httpd.Protocol(&http1.Server{Handler: h})))
 				if err != nil {
 					t.Fatal(err)
 				}
