@@ -266,6 +266,8 @@ func known(raw, kind string) string {
 	_, rest, _ := strings.Cut(raw, " ")
 	path, rest, _ := strings.Cut(rest, " ")
 	switch {
+	case path == "/unknown":
+		return "a status that has no name gets none: RFC 9112, section 4"
 	case path == "/badlength":
 		return "a Content-Length that is no number is dropped; net/http panics after HEAD and to HTTP/1.0"
 	case path == "/long":

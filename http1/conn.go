@@ -3,6 +3,7 @@ package http1
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -101,6 +102,10 @@ func (h *conn) begin(c *rondo.Conn, p []byte) int {
 		h.partial = nil
 		h.expect(0)
 	}
+	if r.ExpectOther {
+		h.refuse(c, &wire.Error{Status: http.StatusExpectationFailed, Reason: "only 100-continue can be expected here"})
+		return 0
+	}
 	h.start(c, r, p[:n])
 	return n
 }
@@ -113,7 +118,7 @@ func (h *conn) refuse(c *rondo.Conn, err error) {
 		status = e.Status
 	}
 	h.shard.loop.Engine().Logger().Debug("http1: a request was refused", "peer", c.RemoteAddr(), "error", err)
-	text := http.StatusText(status) + ": " + err.Error() + "\n"
+	text := http.StatusText(status) + ": " + strings.TrimPrefix(err.Error(), "wire: ") + "\n"
 	p := wire.AppendStatusLine(nil, 1, status)
 	p = wire.AppendField(p, "Content-Type", "text/plain; charset=utf-8")
 	p = wire.AppendField(p, "Content-Length", itoa(len(text)))

@@ -188,6 +188,7 @@ func (x *inline) WriteHeader(status int) {
 	if x.res.status != 0 {
 		return
 	}
+	checkStatus(status)
 	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
 		x.res.inform(status)
 		return

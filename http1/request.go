@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/http1/wire"
@@ -28,7 +27,7 @@ func (q *parts) fill(req *http.Request, h *conn, c *rondo.Conn, r *wire.Request,
 	if err := parseTarget(&q.url, req.Method, req.RequestURI); err != nil {
 		return &wire.Error{Status: http.StatusBadRequest, Reason: err.Error()}
 	}
-	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, r.Minor
+	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, min(r.Minor, 1)
 	if r.Minor == 0 {
 		req.Proto = "HTTP/1.0"
 	}
@@ -36,9 +35,6 @@ func (q *parts) fill(req *http.Request, h *conn, c *rondo.Conn, r *wire.Request,
 		s.host = string(r.Host)
 	}
 	req.Host = s.host
-	if q.url.Host != "" { // the absolute form says it anew (RFC 9112, section 3.2.2)
-		req.Host = q.url.Host
-	}
 	q.fields(r, p)
 	req.Header = q.header
 	req.Close = r.Close
@@ -74,8 +70,8 @@ func (q *parts) fields(r *wire.Request, p []byte) {
 	} else {
 		clear(q.header)
 	}
-	if len(r.Fields) == 1 && len(r.Host) > 0 {
-		return // it is Host
+	if len(r.Fields) == 1 && isHost(r.Fields[0].Name) {
+		return
 	}
 	all := ""
 	if cap(q.values) < len(r.Fields) {
@@ -105,12 +101,10 @@ func (q *parts) fields(r *wire.Request, p []byte) {
 	}
 }
 
-func isHost(name []byte) bool {
-	return len(name) == 4 && name[0]|0x20 == 'h' && name[1]|0x20 == 'o' && name[2]|0x20 == 's' && name[3]|0x20 == 't'
-}
+func isHost(name []byte) bool { return len(name) == len("host") && wire.EqualFold(name, "host") }
 
 func isTransferEncoding(name []byte) bool {
-	return len(name) == len("transfer-encoding") && strings.EqualFold(string(name), "transfer-encoding")
+	return len(name) == len("transfer-encoding") && wire.EqualFold(name, "transfer-encoding")
 }
 
 // method is the string, without an allocation for those that are common.

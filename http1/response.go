@@ -45,6 +45,13 @@ func (w *response) now() time.Duration {
 
 func (w *response) isHead() bool { return w.req.Method == http.MethodHead }
 
+// checkStatus panics as net/http does.
+func checkStatus(status int) {
+	if status < 100 || status > 999 {
+		panic("http1: WriteHeader of a status that has not three digits: " + itoa(status))
+	}
+}
+
 // setStatus is WriteHeader but for what goes out before the answer.
 func (w *response) setStatus(status int) {
 	w.status = status

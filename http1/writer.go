@@ -22,9 +22,7 @@ func (x *handling) WriteHeader(status int) {
 	if x.hijacked || x.res.status != 0 {
 		return
 	}
-	if status < 100 || status > 999 {
-		panic("http1: WriteHeader of a status that has not three digits: " + itoa(status))
-	}
+	checkStatus(status)
 	if status < 200 && status != http.StatusSwitchingProtocols {
 		if status == http.StatusContinue {
 			x.mu.Lock()

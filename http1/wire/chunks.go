@@ -2,156 +2,213 @@ package wire
 
 import "bytes"
 
-// Chunks reads the chunked coding (RFC 9112, section 7.1). The zero Chunks begins a body.
+const (
+	// maxChunkLine is how long the line with a chunk's size may be in bytes, with its end; it is net/http's limit.
+	maxChunkLine = 4096
+
+	// maxExcess is how many bytes of sizes and extensions there may be beyond what is ordinary, 16 a chunk and twice the data; it is net/http's limit.
+	maxExcess = 16 << 10
+
+	maxChunkDigits = 16
+)
+
+// Where a decoder is, in the grammar of section 7.1.
+const (
+	inSize = iota
+	inExtension
+	inSizeEnd // an LF must follow
+	inData
+	inDataEnd // a CRLF must follow
+	inDataLF  // an LF
+	inTrailerStart
+	inTrailer
+	inTrailerEnd // an LF
+	chunksDone
+	chunksFailed
+)
+
+// Chunks decodes the chunked coding (RFC 9112, section 7.1). Its zero value is at the beginning of a body.
 type Chunks struct {
-	left     uint64 // of the present chunk
-	excess   int    // bytes that were spent on no data
-	spent    int    // bytes of trailers
+	// Trailer bounds the fields that may come after the last chunk. Zero values mean [DefaultTrailer] bytes and [DefaultTrailerFields] lines. Reset leaves it.
+	Trailer Limits
+
+	state  uint8
+	digits uint8
+	line   int   // length of the line so far
+	left   int64 // of the chunk's data; its size, while that is being read
+	excess int64
+
+	section  []byte // the trailer section so far
 	trailers []Field
-	state    chunkState
+	err      *Error
 }
 
-type chunkState uint8
-
-const (
-	atSize chunkState = iota
-	inData
-	atDataEnd
-	inTrailers
-	atEnd
-)
-
-const (
-	maxSizeLine = 4 << 10  // of a chunk, with its extensions
-	maxExcess   = 16 << 10 // bytes around the data, beyond some for each chunk and as many as the data's: as in net/http
-	maxTrailers = 16 << 10
-)
-
-// Done reports whether the body and what follows it are whole.
-func (d *Chunks) Done() bool { return d.state == atEnd }
-
-// Trailers are the fields behind the body (RFC 9112, section 7.1.2), when it is done. Those on which the message's own meaning hangs are not among them (RFC 9110, section 6.5.1): framing, routing,
-// authentication and the like. They are copies.
-func (d *Chunks) Trailers() []Field { return d.trailers }
-
-// Next reads what p begins with: n bytes of it are used up, of which data, perhaps none, belongs to the body. With n 0 and no error more is needed, or it is done. The error
-// is an *Error.
+// Next decodes what it can of p, the bytes that have arrived and are not used up. n of them are then used up, and data, which may be empty, is the part of these that belongs to the body: a slice of p.
+// It returns at the latest after one chunk's data, so call it with p[n:] until n is 0, which says that more is needed or that the body is over ([Chunks.Done]); what is behind the body is left.
+//
+// The error is an [*Error], and comes after the data before it. It stays until Reset.
 func (d *Chunks) Next(p []byte) (data []byte, n int, err error) {
-	switch d.state {
-	case inData:
-		n = len(p)
-		if uint64(n) > d.left {
-			n = int(d.left) //nolint:gosec // it is less than len(p)
+	for n < len(p) {
+		switch d.state {
+		case inData:
+			data = p[n:]
+			if int64(len(data)) > d.left {
+				data = data[:d.left]
+			}
+			n += len(data)
+			if d.left -= int64(len(data)); d.left == 0 {
+				d.state = inDataEnd
+				if len(p)-n >= 2 && p[n] == '\r' && p[n+1] == '\n' {
+					n += 2
+					d.begin()
+				}
+			}
+			return data, n, nil
+		case inTrailer:
+			i, bad := d.trailer(p[n:])
+			if n += i; bad != nil {
+				return nil, 0, d.fail(bad)
+			}
+		case chunksDone:
+			return nil, n, nil
+		case chunksFailed:
+			return nil, 0, d.err
+		default:
+			if d.state == inTrailerStart && p[n] != '\r' {
+				d.state = inTrailer
+				continue
+			}
+			if bad := d.step(p[n]); bad != nil {
+				return nil, 0, d.fail(bad)
+			}
+			n++
 		}
-		if d.left -= uint64(n); d.left == 0 {
-			d.state = atDataEnd
-		}
-		return p[:n], n, nil
-	case atDataEnd:
-		switch {
-		case len(p) > 0 && p[0] != '\r', len(p) > 1 && p[1] != '\n':
-			return nil, 0, bad("a chunk is longer than its size", p[:min(len(p), 2)])
-		case len(p) < 2:
-			return nil, 0, nil
-		}
-		d.state = atSize
-		return nil, 2, nil
-	case atEnd:
-		return nil, 0, nil
-	}
-	line, n, e := strictLine(p)
-	switch {
-	case e != nil:
-		return nil, 0, e
-	case n == 0:
-		return nil, 0, nil
-	case d.state == atSize:
-		e = d.size(line)
-	default:
-		e = d.trailer(line)
-	}
-	if e != nil {
-		return nil, 0, e
 	}
 	return nil, n, nil
 }
 
-// strictLine is a line that must end with CR LF: bare LFs within the chunked coding have been read in more than one way.
-func strictLine(p []byte) (line []byte, n int, err *Error) {
-	i := bytes.IndexByte(p, '\n')
-	switch {
-	case i < 0 && len(p) > maxSizeLine, i > maxSizeLine:
-		return nil, 0, bad("a line of the chunked coding is too long", nil)
-	case i < 0:
-		return nil, 0, nil
-	case i == 0 || p[i-1] != '\r':
-		return nil, 0, bad("a line of the chunked coding does not end with CR LF", p[:i])
-	}
-	return p[:i-1], i + 1, nil
+// Done reports whether the body is over, and its trailers have come.
+func (d *Chunks) Done() bool { return d.state == chunksDone }
+
+// Reset has d be at the beginning of another body. What [Chunks.Trailers] has returned is no longer valid.
+func (d *Chunks) Reset() {
+	*d = Chunks{Trailer: d.Trailer, section: d.section[:0], trailers: d.trailers[:0]}
 }
 
-// size begins a chunk.
-func (d *Chunks) size(line []byte) *Error {
-	i := 0
-	d.left = 0
-	for ; i < len(line); i++ {
-		v, ok := hex(line[i])
-		if !ok {
-			break
+func (d *Chunks) begin() { d.state, d.digits, d.line, d.left = inSize, 0, 0, 0 }
+
+func (d *Chunks) fail(err *Error) error {
+	d.state, d.err = chunksFailed, err
+	return err
+}
+
+// step takes a byte of what is not data.
+func (d *Chunks) step(c byte) *Error {
+	switch d.state {
+	case inSize, inExtension, inSizeEnd:
+		if d.line++; d.line > maxChunkLine {
+			return badf("the line with a chunk's size is longer than %d bytes", maxChunkLine)
 		}
-		if d.left >= 1<<59 { // it would not fit into 63 bits
-			return bad("a chunk is too large", line)
+		return d.size(c)
+	case inDataEnd:
+		if c != '\r' {
+			return badf("a chunk's data is followed by %q, and not by CRLF", c)
 		}
-		d.left = d.left<<4 | uint64(v)
+		d.state = inDataLF
+	case inDataLF:
+		if c != '\n' {
+			return badf("a chunk's data is followed by a CR and %q, and not by CRLF", c)
+		}
+		d.begin()
+	case inTrailerStart:
+		d.state = inTrailerEnd // Next sees to what is no CR
+	case inTrailerEnd:
+		if c != '\n' {
+			return badf("the chunked body's last line has a CR that %q follows", c)
+		}
+		return d.finish()
 	}
-	rest := bytes.TrimLeft(line[i:], " \t")
-	if i == 0 || i > 16 || len(rest) > 0 && rest[0] != ';' || len(rest) == 0 && i < len(line) {
-		return bad("a chunk does not begin with its size", line)
+	return nil
+}
+
+// size takes a byte of the line with a chunk's size. Nothing may be around the digits but an extension behind a semicolon, not even the whitespace that the grammar has there (BWS): a size that one parser reads and
+// another does not is two bodies.
+func (d *Chunks) size(c byte) *Error {
+	switch {
+	case d.state == inSizeEnd:
+		if c != '\n' {
+			return badf("the line with a chunk's size has a CR that %q follows", c)
+		}
+		return d.sized()
+	case d.state == inExtension:
+		if c == '\r' {
+			d.state = inSizeEnd
+		} else if class[c]&isValue == 0 {
+			return badf("a chunk's extension has the byte %q", c)
+		}
+	case class[c]&isHex != 0:
+		if d.digits++; d.digits > maxChunkDigits {
+			return badf("a chunk's size has more than %d digits", maxChunkDigits)
+		}
+		if d.left >= 1<<59 {
+			return badf("a chunk's size is larger than 2⁶³-1")
+		}
+		d.left = d.left<<4 | int64(digit(c))
+	case d.digits == 0:
+		return badf("a chunk's size begins with %q, and not with a hexadecimal digit", c)
+	case c == ';':
+		d.state = inExtension
+	case c == '\r':
+		d.state = inSizeEnd
+	default:
+		return badf("a chunk's size is followed by %q, and not by CRLF or an extension", c)
 	}
-	if !validValue(rest) {
-		return bad("a chunk's extension has a control character", line)
+	return nil
+}
+
+func digit(c byte) byte {
+	if c <= '9' {
+		return c - '0'
 	}
-	if d.excess = max(0, d.excess+len(line)+2-16-2*int(min(d.left, maxExcess))); d.excess > maxExcess { //nolint:gosec // it is small
-		return bad("the chunked coding is mostly not data", nil)
+	return c | 0x20 - 'a' + 10
+}
+
+// sized begins what a size has announced. What sizes and extensions cost is counted as net/http does: a byte a chunk is honest, but a byte and 4 KiB of an extension is not.
+func (d *Chunks) sized() *Error {
+	d.excess += int64(d.line) - 16 // the line's CRLF stands for the one behind the data
+	if d.left < maxExcess {
+		d.excess -= 2 * d.left
+	} else {
+		d.excess = 0
 	}
-	d.state = inData
+	if d.excess = max(d.excess, 0); d.excess > maxExcess {
+		return badf("the chunked body has more than %d bytes of sizes and extensions beyond what is ordinary", maxExcess)
+	}
+	d.state, d.line = inData, 0
 	if d.left == 0 {
-		d.state = inTrailers
+		d.state = inTrailerStart
 	}
 	return nil
 }
 
-func hex(c byte) (byte, bool) {
-	switch {
-	case isDigit(c):
-		return c - '0', true
-	case c|0x20 >= 'a' && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10, true
-	}
-	return 0, false
-}
+var crlf = []byte("\r\n")
 
-func (d *Chunks) trailer(line []byte) *Error {
-	if len(line) == 0 {
-		d.state = atEnd
-		return nil
+// trailer takes a part of the trailer section, up to the end of a line. It is kept until all of it is there: it is short, or there is none.
+func (d *Chunks) trailer(p []byte) (n int, err *Error) {
+	i := bytes.IndexByte(p, '\n')
+	if n = i + 1; i < 0 {
+		n = len(p)
 	}
-	if d.spent += len(line) + 2; d.spent > maxTrailers {
-		return refused(431, "the trailers are too long", nil)
+	if most := d.trailerLimit(); len(d.section)+n > most {
+		return 0, &Error{431, sprint("the trailer section is longer than the limit of ", most, " bytes")}
 	}
-	f, err := parseField(line)
-	if err != nil {
-		return err
+	d.section = append(d.section, p[:n]...)
+	if i < 0 {
+		return n, nil
 	}
-	if !forbidden[string(bytes.ToLower(f.Name))] {
-		d.trailers = append(d.trailers, Field{bytes.Clone(f.Name), bytes.Clone(f.Value)})
+	if !bytes.HasSuffix(d.section, crlf) {
+		return 0, badf("a trailer field's line ends with an LF without a CR")
 	}
-	return nil
-}
-
-// forbidden are fields that no trailer may be.
-var forbidden = map[string]bool{
-	"transfer-encoding": true, "content-length": true, "host": true, "trailer": true, "connection": true, "te": true, "upgrade": true, "expect": true,
-	"cache-control": true, "max-forwards": true, "content-encoding": true, "content-type": true, "content-range": true,
-	"authorization": true, "proxy-authorization": true, "cookie": true, "set-cookie": true,
+	d.state = inTrailerStart
+	return n, nil
 }

@@ -1,270 +1,205 @@
 package wire
 
-import (
-	"bytes"
-	"math"
+import "bytes"
+
+// maxEmptyLines is how many empty lines before a request line are skipped. Section 2.2 asks for one, which old clients send after a body; more are noise.
+const maxEmptyLines = 4
+
+// Form is the form of a request's target (RFC 9112, section 3.2).
+type Form uint8
+
+const (
+	Origin    Form = iota // a path and a query: begins with "/"
+	Absolute              // a whole URI, as proxies are asked for one
+	Authority             // a host and a port: of CONNECT, and of nothing else
+	Asterisk              // "*": of OPTIONS, and of nothing else
 )
 
-// Request is the head of a request (RFC 9112, section 3), as Parse has found it. Its slices are of what was parsed. It can be used again, and then Parse allocates nothing.
+// Request is the head of a request (RFC 9112, section 3). Its zero value is ready; [Request.Parse] fills it in. Its slices point into what was parsed, and hold until the next Parse or until
+// the caller changes those bytes. It can be used again and again, for one connection's requests or for those of many, and then costs no allocation.
 type Request struct {
-	Method, Target []byte
-	Minor          int     // 0 of HTTP/1.0, 1 of all others: later versions of HTTP/1 are read as 1.1 (RFC 9110, section 2.5)
-	Fields         []Field // all, in the order in which they came
-	Host           []byte  // the value of the Host field
-	Body           Framing // what follows; its Length is never -1
-	Close          bool    // the client wants no further request on this connection
-	Expect         bool    // and waits for 100 Continue before it sends the body
-	Upgrade        bool    // and offers another protocol (RFC 9110, section 7.8)
+	Method []byte // a token: methods are told apart by case
+	Target []byte // as it was sent: not empty, and of a form that the method may have. Whether what is escaped in it is escaped well is for a parser of URIs
+	Form   Form
+	Minor  int // of the version HTTP/1.Minor, a digit. What is above 1 is understood as 1 (RFC 9110, section 2.5)
 
-	scanned int // bytes that were looked at, in which the head does not end
+	// Fields are all field lines in the order in which they came, those that the members below have been taken from too.
+	Fields []Field
+
+	// Host is whom the request is for: the authority of an Absolute or Authority target, whatever the Host field says (section 3.2.2), else the Host field, without the whitespace around it. It is a
+	// valid host, or host and port, or empty: that is one that HTTP/1.0 has not named, or a Host field without a value.
+	Host []byte
+
+	Body        Framing // what follows: of a request never Length -1
+	Close       bool    // the client wants no other request to follow on this connection: its version and its Connection fields taken together (section 9.3)
+	Expect      bool    // Expect: 100-continue, the client waits for 100 (Continue) before it sends the body (RFC 9110, section 10.1.1). Not of HTTP/1.0, which does not know it
+	ExpectOther bool    // Expect names something else, which may be answered with 417 (Expectation Failed)
+	Upgrade     bool    // Connection names upgrade, and there is an Upgrade field (RFC 9110, section 7.8). Not of HTTP/1.0, where it must be ignored
+
+	head head
 }
 
-// Parse reads the head of a request at the beginning of p and returns how long it is: 0 if there is more to come. After that it is to be called with the same
-// bytes and those that followed. The error is an *Error.
+// Parse parses the head at the beginning of p, which are all bytes of the connection that nobody has used up yet. It returns the head's length n, with the empty line that ends it: the body begins at p[n].
+// If n is 0 and the error nil, more bytes are needed: Parse is to be called again with the same bytes and more behind them, wherever they have moved; it goes on where it has stopped, so that a byte at a time
+// costs no more than all at once. Whatever the pieces, the result is the same. Until n is more than 0 the members of r mean nothing.
+//
+// The error is an [*Error], with the status to answer with, and comes with the line that is wrong; nothing can follow it on the connection. [ErrHTTP2] is the one that a caller may want to know.
 func (r *Request) Parse(p []byte, lim *Limits) (n int, err error) {
-	if r.scanned > 0 && !hasEnd(p, r.scanned) {
-		return 0, r.more(p, lim)
+	h := &r.head
+	if h.phase == parsed {
+		h.reset()
 	}
-	*r = Request{Fields: r.Fields[:0]}
-	n, e := r.parse(p, lim)
-	switch {
-	case e != nil:
-		return 0, e
-	case n == 0:
-		return 0, r.more(p, lim)
-	case n > lim.head():
-		return 0, r.tooLong(p, lim)
+	resumed := h.line > 0
+	n, bad := r.parse(p, lim)
+	if n > 0 && resumed {
+		// What earlier calls have found is where p was then. All of the head is there now, so that this is the second time, and the last.
+		h.reset()
+		n, bad = r.parse(p, lim)
+	}
+	if bad != nil {
+		h.phase = parsed
+		return 0, bad
 	}
 	return n, nil
 }
 
-// hasEnd reports whether there is an empty line in p, which has none that ends within the first scanned bytes.
-func hasEnd(p []byte, scanned int) bool {
-	for at := max(0, scanned-2); ; {
-		i := bytes.IndexByte(p[at:], '\n')
-		if i < 0 {
-			return false
-		}
-		at += i + 1
-		rest := p[at:]
-		if len(rest) > 0 && rest[0] == '\n' || len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n' {
-			return true
-		}
-	}
-}
+// Reset forgets what was parsed, and what Parse has begun with, for the bytes of another connection.
+func (r *Request) Reset() { *r = Request{head: head{fields: r.head.fields[:0]}} }
 
-// more notes that the head is not whole. What can be no head, however it goes on, is refused at once.
-func (r *Request) more(p []byte, lim *Limits) error {
-	if r.scanned == 0 {
-		rest := p[emptyLines(p):]
-		for i, c := range rest {
-			if c == ' ' && i > 0 || c == '\r' && i == 0 {
-				break
-			}
-			if !isToken[c] {
-				return bad("the request does not begin with a method", rest)
-			}
+// Get returns the value of the first field of that name, whatever the case of its letters.
+func (r *Request) Get(name string) (value []byte, ok bool) { return get(r.Fields, name) }
+
+func get(fields []Field, name string) (value []byte, ok bool) {
+	for i := range fields {
+		if EqualFold(fields[i].Name, name) {
+			return fields[i].Value, true
 		}
 	}
-	if len(p) >= lim.head() {
-		return r.tooLong(p, lim)
-	}
-	r.scanned = len(p)
-	return nil
+	return nil, false
 }
 
-func (r *Request) tooLong(p []byte, lim *Limits) error {
-	r.scanned = 0
-	if i := bytes.IndexByte(p[emptyLines(p):], '\n'); i < 0 || i > lim.head() {
-		return refused(414, "the request's first line is too long", nil)
-	}
-	return refused(431, "the request's head is too long", nil)
-}
-
-// maxEmpty is how many bytes of empty lines may come before a request: some clients send one behind a body (RFC 9112, section 2.2).
-const maxEmpty = 8
-
-func emptyLines(p []byte) int {
-	i := 0
-	for i < len(p) && i < maxEmpty {
+func (r *Request) parse(p []byte, lim *Limits) (n int, err *Error) {
+	h := &r.head
+	most := lim.head()
+	within := p[:min(len(p), most)]
+	for h.phase == inStart {
+		line, ok := h.next(within)
 		switch {
-		case p[i] == '\n':
-			i++
-		case p[i] == '\r' && i+1 < len(p) && p[i+1] == '\n':
-			i += 2
+		case !ok && unlike(within[h.line:]):
+			return 0, badFirst(within[h.line])
+		case !ok && len(p) >= most:
+			return 0, &Error{414, sprint("the request line has no end within the limit of ", most, " bytes")}
+		case !ok:
+			return 0, nil
+		case len(line) > 0:
+			if err := r.parseLine(line); err != nil {
+				return 0, err
+			}
+			h.phase = inFields
 		default:
-			return i
+			if h.empty++; h.empty > maxEmptyLines {
+				return 0, badf("there are more than %d empty lines before the request line", maxEmptyLines)
+			}
 		}
 	}
-	return i
-}
-
-func (r *Request) parse(p []byte, lim *Limits) (int, *Error) {
-	at := emptyLines(p)
-	line, next := cutLine(p, at)
-	if next == 0 {
+	done, err := h.parseFields(within, lim.fields())
+	switch {
+	case err != nil:
+		return 0, err
+	case !done && len(p) >= most:
+		return 0, &Error{431, sprint("the head has no end within the limit of ", most, " bytes")}
+	case !done:
 		return 0, nil
 	}
-	if err := r.parseLine(line); err != nil {
-		return 0, err
-	}
-	s := section{most: lim.fields()}
-	fields, end, err := s.parse(r.Fields, p, next)
-	r.Fields = fields
-	if err != nil || end == 0 {
-		return 0, err
-	}
-	return end, r.decide(&s)
+	return h.line, r.finish()
 }
 
-// cutLine is the line that begins at p[at], without its end, and where the next begins: 0 if it has no end yet.
-func cutLine(p []byte, at int) (line []byte, next int) {
-	i := bytes.IndexByte(p[at:], '\n')
-	if i < 0 {
-		return nil, 0
-	}
-	next = at + i + 1
-	if i > 0 && p[at+i-1] == '\r' {
-		i--
-	}
-	return p[at : at+i], next
+// unlike reports whether the beginning of a line will never be a request line, so that nobody waits for the rest.
+func unlike(p []byte) bool {
+	return len(p) > 0 && class[p[0]]&isToken == 0 && (p[0] != '\r' || len(p) > 1)
 }
 
-// parseLine is the request line: method, target and version, each behind one space (RFC 9112, section 3).
+func badFirst(c byte) *Error {
+	if c == 0x16 {
+		return badf("the first byte is 0x16, as TLS begins with: this is not HTTP, or not decrypted")
+	}
+	return badf("the request begins with %q, and no method does", c)
+}
+
+// parseLine takes a request line apart (section 3): exactly one space between its parts, and none elsewhere.
 func (r *Request) parseLine(line []byte) *Error {
 	i := 0
-	for i < len(line) && isToken[line[i]] {
+	for i < len(line) && class[line[i]]&isToken != 0 {
 		i++
 	}
-	if i == 0 || i == len(line) || line[i] != ' ' {
-		return bad("the request line does not begin with a method and a space", line)
+	const version = " HTTP/1.1"
+	v := len(line) - len(version)
+	if i == 0 || v <= i+1 || line[i] != ' ' || string(line[v:len(line)-1]) != " HTTP/1." || class[line[len(line)-1]]&isDigit == 0 {
+		return badLine(line)
 	}
-	r.Method = line[:i]
-	rest := line[i+1:]
-	i = bytes.IndexByte(rest, ' ')
-	if i <= 0 {
-		return bad("the request line is not a method, a target and a version, each behind one space", line)
+	r.Method, r.Target = line[:i], line[i+1:v]
+	r.head.minor = line[len(line)-1] - '0'
+	if !all(r.Target, isTarget) {
+		return badTarget(r.Target)
 	}
-	target, version := rest[:i], rest[i+1:]
-	for _, c := range target {
-		if c <= ' ' || c == 0x7f || c == '#' {
-			return bad("the request's target has a character that must be escaped", target)
-		}
-	}
-	r.Target = target
-	if err := r.parseVersion(version); err != nil {
-		return err
-	}
-	return r.checkTarget()
+	return r.parseTarget()
 }
 
-func (r *Request) parseVersion(v []byte) *Error {
-	const form = "HTTP/1.1"
-	if len(v) != len(form) || string(v[:5]) != "HTTP/" || v[6] != '.' || !isDigit(v[5]) || !isDigit(v[7]) {
-		return bad("the request line does not end with a version of HTTP", v)
+// badLine says why line is no request line.
+func badLine(line []byte) *Error {
+	if string(line) == "PRI * HTTP/2.0" {
+		return ErrHTTP2
 	}
-	if v[5] != '1' {
-		return refused(505, "only HTTP/1.1 and HTTP/1.0 are spoken here", v)
+	i := 0
+	for i < len(line) && class[line[i]]&isToken != 0 {
+		i++
 	}
-	r.Minor = 1
-	if v[7] == '0' {
-		r.Minor = 0
+	switch {
+	case i == 0:
+		return badFirst(line[0])
+	case i < len(line) && line[i] != ' ':
+		return badf("the request line %s has the byte %q in its method", quote(line), line[i])
 	}
+	space := bytes.LastIndexByte(line, ' ')
+	switch version := line[space+1:]; {
+	case space <= i:
+		return badf("the request line %s has not three parts: a method, a target and a version", quote(line))
+	case space == i+1:
+		return badf("the request line %s has no target", quote(line))
+	case !isVersion(version):
+		return badf("the request line %s ends with %s, and no version looks like that: HTTP/1.1 would", quote(line), quote(version))
+	default:
+		return &Error{505, "the request is of the version " + quote(version) + ", and HTTP/1 alone is spoken here"}
+	}
+}
+
+// isVersion reports whether v is HTTP/ and two digits with a point between them (section 2.3).
+func isVersion(v []byte) bool {
+	return len(v) == 8 && string(v[:5]) == "HTTP/" && class[v[5]]&isDigit != 0 && v[6] == '.' && class[v[7]]&isDigit != 0
+}
+
+// finish takes all of the head together.
+func (r *Request) finish() *Error {
+	h := &r.head
+	if err := r.finishHost(); err != nil {
+		return err
+	}
+	r.Minor = int(h.minor)
+	r.Fields = h.fields
+	r.Body = Framing{Length: h.length, Chunked: h.flags&hasCoding != 0}
+	r.Close = h.close()
+	newer := h.minor > 0
+	r.Expect = newer && h.flags&expectsContinue != 0
+	r.ExpectOther = newer && h.flags&expectsOther != 0
+	r.Upgrade = newer && h.flags&(saysUpgrade|hasUpgrade) == saysUpgrade|hasUpgrade
+	h.phase = parsed
 	return nil
 }
 
-// checkTarget says whether the target has a form that goes with the method (RFC 9112, section 3.2).
-func (r *Request) checkTarget() *Error {
-	switch t := r.Target; {
-	case t[0] == '/':
-		return nil
-	case string(r.Method) == "CONNECT":
-		if bytes.IndexByte(t, '/') >= 0 || bytes.LastIndexByte(t, ':') <= 0 {
-			return bad("the target of CONNECT must be host:port", t)
-		}
-		return nil
-	case len(t) == 1 && t[0] == '*':
-		if string(r.Method) != "OPTIONS" {
-			return bad("the target * is for OPTIONS only, not for this method", r.Method)
-		}
-		return nil
-	default:
-		i := bytes.Index(t, []byte("://"))
-		if i <= 0 {
-			return bad("the request's target is neither a path nor a URL", t)
-		}
-		for j, c := range t[:i] { // RFC 3986, section 3.1
-			if letter := c|0x20 >= 'a' && c|0x20 <= 'z'; !letter && (j == 0 || !isDigit(c) && c != '+' && c != '-' && c != '.') {
-				return bad("the request's target is neither a path nor a URL", t)
-			}
-		}
-		return nil
+// close reports whether the sender wants no other message to follow (section 9.3).
+func (h *head) close() bool {
+	if h.flags&saysClose != 0 {
+		return true
 	}
-}
-
-// decide is what the fields come to.
-func (r *Request) decide(s *section) *Error {
-	switch {
-	case s.hosts > 1:
-		return bad("the request has several Host fields", nil)
-	case s.hosts == 0 && r.Minor > 0:
-		return bad("the request has no Host field", nil)
-	}
-	for _, c := range s.host {
-		if !isHost[c] {
-			return bad("the Host field has a character that no host has", s.host)
-		}
-	}
-	r.Host = s.host
-	r.Close = s.close || r.Minor == 0 && !s.keepAlive
-	r.Upgrade = s.upgrades && s.upgrade && r.Minor > 0
-	switch {
-	case s.expect == nil || r.Minor == 0:
-	case equalFold(s.expect, "100-continue"):
-		r.Expect = true
-	default:
-		return refused(417, "the request expects what is not known here", s.expect)
-	}
-	var err *Error
-	if r.Body, err = s.framing(r.Minor); err != nil {
-		return err
-	}
-	r.Expect = r.Expect && r.Body != Framing{}
-	return nil
-}
-
-// framing says how the body ends, which is where smuggling begins: whatever another could read in another way is refused.
-func (s *section) framing(minor int) (f Framing, err *Error) {
-	switch {
-	case s.codings > 0 && minor == 0:
-		return f, bad("Transfer-Encoding is not of HTTP/1.0", nil)
-	case s.codings > 0 && s.lengths > 0:
-		return f, bad("there are both Transfer-Encoding and Content-Length", nil)
-	case s.codings > 1:
-		return f, bad("there are several Transfer-Encoding fields", nil)
-	case s.lengths > 1:
-		return f, bad("there are several Content-Length fields", nil)
-	case s.codings == 1 && equalFold(s.coding, "chunked"):
-		f.Chunked = true
-	case s.codings == 1:
-		return f, refused(501, "the only transfer coding that is known here is chunked", s.coding)
-	case s.lengths == 1:
-		n, ok := parseLength(s.length)
-		if !ok {
-			return f, bad("Content-Length is not a number of bytes", s.length)
-		}
-		f.Length = n
-	}
-	return f, nil
-}
-
-// parseLength is a number of at most 63 bits, of digits and nothing else.
-func parseLength(p []byte) (n int64, ok bool) {
-	for _, c := range p {
-		if !isDigit(c) || n > (math.MaxInt64-int64(c-'0'))/10 {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, len(p) > 0
+	return h.minor == 0 && h.flags&saysKeepAlive == 0
 }
