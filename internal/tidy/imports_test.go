@@ -73,6 +73,7 @@ var layers = []layer{
 	{"internal/simtest", "rondo", false, "it has tests alone, of everything that a simulation can run"},
 	{"internal/cli", "all", false, "over everything but cmd and sim"},
 	{"cmd", "all", false, "nothing is over it"},
+	{"examples/http", "public github.com/go-chi/chi", false, "it shows that a router of somebody else's works"},
 	{"examples", "public", false, "an example shows what a user can do"},
 	{"internal/tidy", "", true, "rules that import what they judge cannot judge it when it does not compile"},
 }
