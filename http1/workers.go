@@ -24,6 +24,7 @@ type workers struct {
 type worker struct {
 	header http.Header
 	body   []byte
+	names  []string
 
 	of   *workers
 	next *handling
