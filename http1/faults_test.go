@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -357,3 +358,36 @@ func TestAccessLog(t *testing.T) {
 type lineWriter chan string
 
 func (w lineWriter) Write(p []byte) (int, error) { w <- string(p); return len(p), nil }
+
+// TestAllBegin has many handlers of one loop wait for each other: none waits for a goroutine that another holds.
+func TestAllBegin(t *testing.T) {
+	const many = 500
+	var all sync.WaitGroup
+	all.Add(many)
+	e := rig.New(t, rondo.Config{Loops: 1})
+	ln, err := e.Listen("tcp", "127.0.0.1:0", (&http1.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		all.Done()
+		all.Wait()
+		fmt.Fprint(w, "all")
+	})}).Protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time with goroutines that are there
+		var conns []*net.TCPConn
+		for range many {
+			c := rig.Dial(t, ln.Addr().String())
+			rig.Send(t, c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			conns = append(conns, c)
+		}
+		for _, c := range conns {
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rig.Expect(t, res.Body, "all")
+			c.Close()
+		}
+		all.Add(many)
+	}
+}
