@@ -54,6 +54,7 @@ var layers = []layer{
 	{"endpoint", "rondo secure proxied proxyproto activation", false, "it joins what carries a protocol, and knows no protocol"},
 	{"inetd", "rondo", false, "a protocol does not know whether it is encrypted"},
 	{"knock", "rondo frame framed", false, "likewise"},
+	{"http1/wire", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
 	{"http1", "rondo", false, "a protocol does not know whether it is encrypted, so not secure either"},
 	{"websocket", "rondo http1", false, "it begins as HTTP and knows nothing else"},
 
@@ -186,6 +187,9 @@ func TestImportsCatches(t *testing.T) {
 		{"secure/x.go", module + "/http1", false},
 		{"http1/x.go", module + "/secure", false},
 		{"http1/x_test.go", module + "/secure", true},
+		{"http1/x.go", module + "/http1/wire", true},
+		{"http1/wire/x.go", module + "/http1", false},
+		{"http1/wire/x.go", module, false},
 		{"websocket/x.go", module + "/http1", true},
 		{"jobs/redis/x.go", module + "/resp", true},
 		{"jobs/redis/x.go", module + "/jobs", true},
