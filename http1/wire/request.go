@@ -67,9 +67,9 @@ func (r *Request) Parse(p []byte, lim *Limits) (n int, err error) {
 func (r *Request) Reset() { *r = Request{head: head{fields: r.head.fields[:0]}} }
 
 // Get returns the value of the first field of that name, whatever the case of its letters.
-func (r *Request) Get(name string) (value []byte, ok bool) { return get(r.Fields, name) }
+func (r *Request) Get(name string) (value []byte, ok bool) { return find(r.Fields, name) }
 
-func get(fields []Field, name string) (value []byte, ok bool) {
+func find(fields []Field, name string) (value []byte, ok bool) {
 	for i := range fields {
 		if EqualFold(fields[i].Name, name) {
 			return fields[i].Value, true

@@ -45,7 +45,7 @@ func (r *Response) Parse(p []byte, lim *Limits, method string) (n int, err error
 func (r *Response) Reset() { *r = Response{head: head{fields: r.head.fields[:0]}} }
 
 // Get returns the value of the first field of that name, whatever the case of its letters.
-func (r *Response) Get(name string) (value []byte, ok bool) { return get(r.Fields, name) }
+func (r *Response) Get(name string) (value []byte, ok bool) { return find(r.Fields, name) }
 
 func (r *Response) parse(p []byte, lim *Limits, method string) (n int, err *Error) {
 	h := &r.head
