@@ -39,15 +39,16 @@ const (
 
 // head is what the heads of requests and responses have in common: lines, their fields, and how far all that has been parsed.
 type head struct {
-	line   int // where the line that comes next begins
-	seen   int // up to where there is no LF in it
-	phase  uint8
-	empty  uint8 // lines before the first
-	minor  uint8
-	flags  uint16
-	length int64 // of Content-Length
-	host   []byte
-	fields []Field
+	line     int // where the line that comes next begins
+	seen     int // up to where there is no LF in it
+	phase    uint8
+	empty    uint8 // lines before the first
+	minor    uint8
+	response bool // and Host is a field like any other
+	flags    uint16
+	length   int64 // of Content-Length
+	host     []byte
+	fields   []Field
 }
 
 func (h *head) reset() { *h = head{fields: h.fields[:0]} }
@@ -127,7 +128,7 @@ func badField(line []byte, i int) *Error {
 func (h *head) heed(f Field) *Error {
 	switch len(f.Name) {
 	case len("host"):
-		if fold(f.Name, "host") {
+		if fold(f.Name, "host") && !h.response {
 			return h.heedHost(f.Value)
 		}
 	case len("expect"):
