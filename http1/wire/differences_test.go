@@ -212,7 +212,7 @@ func FuzzRequest(f *testing.F) {
 	for _, test := range requests {
 		f.Add([]byte(test.in))
 	}
-	f.Add([]byte(browser))
+	f.Add(browser)
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if _, failure := compare(p); failure != "" {
 			t.Fatal(failure)

@@ -51,6 +51,18 @@ type head struct {
 	fields   []Field
 }
 
+// maxRoom is for how many fields room is kept: 6 KiB.
+const maxRoom = 128
+
+// room is fields' room, for those of another head.
+func room(fields []Field) []Field {
+	if cap(fields) > maxRoom {
+		return nil
+	}
+	clear(fields)
+	return fields[:0]
+}
+
 func (h *head) reset() { *h = head{fields: h.fields[:0]} }
 
 // next returns the next line of p, without its end. An LF alone ends a line too (section 2.2). A CR that is anything but the first half of a line's end stays in the line, where no byte of it may be one.

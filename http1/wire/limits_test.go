@@ -115,3 +115,24 @@ func TestLinear(t *testing.T) {
 		t.Errorf("the last byte was not the end: %.80s", got)
 	}
 }
+
+// A Request that has had a large head does not keep the room for it when it is reset, nor what the fields point into.
+func TestResetLetsGo(t *testing.T) {
+	var r Request
+	for _, test := range []struct{ lines, room int }{{10, maxRoom}, {900, 0}} {
+		in := get + host + strings.Repeat("a:\n", test.lines) + end
+		if n, err := r.Parse([]byte(in), nil); n != len(in) || err != nil {
+			t.Fatal(n, err)
+		}
+		r.Reset()
+		kept := r.head.fields[:cap(r.head.fields)]
+		if len(kept) > test.room || r.Fields != nil || r.Method != nil {
+			t.Errorf("after %d lines there is room for %d", test.lines, len(kept))
+		}
+		for _, f := range kept {
+			if f.Name != nil || f.Value != nil {
+				t.Fatalf("after %d lines a field points to %q", test.lines, f.Name)
+			}
+		}
+	}
+}

@@ -63,8 +63,8 @@ func (r *Request) Parse(p []byte, lim *Limits) (n int, err error) {
 	return n, nil
 }
 
-// Reset forgets what was parsed, and what Parse has begun with, for the bytes of another connection.
-func (r *Request) Reset() { *r = Request{head: head{fields: r.head.fields[:0]}} }
+// Reset forgets what was parsed, and what Parse has begun with, for the bytes of another connection. Room for more than 128 fields is let go.
+func (r *Request) Reset() { *r = Request{head: head{fields: room(r.head.fields)}} }
 
 // Get returns the value of the first field of that name, whatever the case of its letters.
 func (r *Request) Get(name string) (value []byte, ok bool) { return find(r.Fields, name) }

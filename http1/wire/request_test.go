@@ -448,7 +448,7 @@ func TestRequestIsUsedAgain(t *testing.T) {
 }
 
 func TestRequestAllocatesNothing(t *testing.T) {
-	in := []byte(browser)
+	in := browser
 	var r Request
 	if n := testing.AllocsPerRun(100, func() {
 		if n, err := r.Parse(in, nil); n != len(in) || err != nil {
