@@ -11,7 +11,7 @@ import (
 var (
 	wrk = []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1:9400\r\n\r\n")
 
-	// browser is what Firefox sends, some 600 bytes of it.
+	// browser is what Firefox sends, 565 bytes.
 	browser = []byte("GET /wiki/Some_page?action=view&x=1 HTTP/1.1\r\nHost: en.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
 		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nConnection: keep-alive\r\n" +
 		"Referer: https://en.example.org/wiki/Main_Page\r\nCookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\nUpgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\n" +

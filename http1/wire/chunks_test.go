@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httputil"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -84,6 +85,8 @@ var bodies = []struct{ in, want, says string }{
 	{strings.Repeat("1;"+strings.Repeat("x", 4000)+"\r\na\r\n", 5), "aaaa", "beyond what is ordinary"},
 	{strings.Repeat("1\r\na\r\n", 20000) + "0\r\n\r\n", strings.Repeat("a", 20000), ""},
 	{strings.Repeat("1;"+strings.Repeat("x", 15)+"\r\na\r\n", 5000) + "0\r\n\r\n", strings.Repeat("a", 5000), ""},
+	{strings.Repeat("1;"+strings.Repeat("x", 17)+"\r\na\r\n", 6000), strings.Repeat("a", 5461), "beyond what is ordinary"},
+	{strings.Repeat("14;"+strings.Repeat("x", 40)+"\r\n"+strings.Repeat("a", 20)+"\r\n", 1000) + "0\r\n\r\n", strings.Repeat("a", 20000), ""},
 	{"0\r\n" + strings.Repeat(twenty, DefaultTrailerFields) + "\r\n", "[" + strings.TrimSuffix(strings.Repeat(`"A: 01234567890123" `, DefaultTrailerFields), " ") + "]", ""},
 	{"0\r\n" + strings.Repeat(twenty, DefaultTrailerFields+1) + "\r\n", "", "more than 100 fields"},
 	{"0\r\nA: " + strings.Repeat("x", DefaultTrailer-4) + "\r\n\r\n", "", "longer than the limit of 16384 bytes"},
@@ -237,7 +240,7 @@ func TestChunksAsNetHTTP(t *testing.T) {
 		switch {
 		case d.Done() && (err != nil || got != want):
 			t.Errorf("%.60q: %.80q, %v; net/http: %.80q, %v", test.in, want, d.err, got, err)
-		case !d.Done() && err == nil && !lenient(test.in) && !strings.Contains(test.says, "must not be") && !strings.HasPrefix(test.in, "0\r\n"):
+		case !d.Done() && err == nil && !lenient(test.in) && !strings.HasPrefix(test.in, "0\r\n"): // of trailers net/http takes what it takes in heads
 			t.Errorf("%.60q: %v; net/http: %.80q", test.in, d.err, got)
 		}
 	}
@@ -255,9 +258,14 @@ func lenient(p string) bool {
 	return false
 }
 
+// huge is a size from 2⁶² on.
+var huge = regexp.MustCompile(`(?i)[4-9a-f][0-9a-f]{15}`)
+
 func FuzzChunks(f *testing.F) {
 	for _, test := range bodies {
-		f.Add([]byte(test.in), uint64(3))
+		if len(test.in) < 1000 { // making long ones shorter would take the fuzzer's time
+			f.Add([]byte(test.in), uint64(3))
+		}
 	}
 	f.Fuzz(func(t *testing.T, p []byte, seed uint64) {
 		theirs, failed := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(p)))
@@ -280,6 +288,7 @@ func FuzzChunks(f *testing.F) {
 		switch {
 		case failed == nil && ended && bytes.Equal(ours, theirs):
 		case failed != nil && !ended && bytes.Equal(ours, theirs):
+		case failed != nil && huge.Match(p): // net/http doubles a size to count what is ordinary, and that overflows
 		case lenient(string(p)) && err != nil && bytes.HasPrefix(theirs, ours):
 		default:
 			t.Fatalf("%q: %q, state %d, %v; net/http: %q, %v", p, ours, d.state, err, theirs, failed)
