@@ -246,21 +246,21 @@ func (h *head) heedCoding(v []byte) *Error {
 
 // badCoding tells codings that are not known from those that are wrong.
 func badCoding(v []byte) *Error {
-	unknown, last := false, true
+	unknown, chunked := false, false
 	for element := range bytes.SplitSeq(v, comma) {
 		name, parameters, has := bytes.Cut(trim(element), []byte(";"))
 		name = trim(name)
 		switch {
 		case !ValidToken(name):
 			return badf("the Transfer-Encoding %s is no list of codings", quote(v))
-		case !last:
+		case chunked:
 			return badf("the Transfer-Encoding %s has chunked where it is not last (section 6.1)", quote(v))
 		case !fold(name, "chunked"):
 			unknown = true
 		case has:
 			return badf("the Transfer-Encoding %s has a parameter of chunked, %s (section 7.1)", quote(v), quote(parameters))
 		default:
-			last = false
+			chunked = true
 		}
 	}
 	if !unknown {
