@@ -244,9 +244,9 @@ func (h *head) heedCoding(v []byte) *Error {
 	return badCoding(v)
 }
 
-// badCoding tells codings that are not known from those that are wrong.
+// badCoding says what is wrong with codings that are not chunked alone: they break the grammar, or one of them is not known.
 func badCoding(v []byte) *Error {
-	unknown, chunked := false, false
+	chunked := false
 	for element := range bytes.SplitSeq(v, comma) {
 		name, parameters, has := bytes.Cut(trim(element), []byte(";"))
 		name = trim(name)
@@ -256,15 +256,12 @@ func badCoding(v []byte) *Error {
 		case chunked:
 			return badf("the Transfer-Encoding %s has chunked where it is not last (section 6.1)", quote(v))
 		case !fold(name, "chunked"):
-			unknown = true
+			// not known; what follows may still be wrong
 		case has:
 			return badf("the Transfer-Encoding %s has a parameter of chunked, %s (section 7.1)", quote(v), quote(parameters))
 		default:
 			chunked = true
 		}
-	}
-	if !unknown {
-		return badf("the Transfer-Encoding %s is not chunked alone", quote(v))
 	}
 	return &Error{501, "the Transfer-Encoding " + quote(v) + " has a coding that is not known: chunked is the only one"}
 }
