@@ -78,11 +78,11 @@ type lingering struct {
 
 // wait looks every tick how far the peer is. No event tells.
 func (l *lingering) wait(c *Conn) {
-	before := c.unread()
+	before, done := c.unread(), c.allTaken()
 	l.timer = c.loop.After(l.tick, func() {
 		switch now := c.unread(); {
-		case now == 0:
-			if before == 0 {
+		case c.allTaken():
+			if done {
 				l.quiet++
 			}
 		case now < before || c.writeWaits():
@@ -99,6 +99,11 @@ func (l *lingering) wait(c *Conn) {
 			l.wait(c)
 		}
 	})
+}
+
+// allTaken reports whether the peer's side has all that was written. (unread, which counts files as they are sent, tells progress only.)
+func (c *Conn) allTaken() bool {
+	return c.Buffered() == 0 && !c.sendsFiles() && c.loop.poller.Unsent(int(c.fd)) == 0
 }
 
 func (l *lingering) ConnectionMade(*Conn) {}
