@@ -137,7 +137,7 @@ func (w *response) commit(all bool) {
 	out := wire.AppendStatusLine(w.out, minor, w.status)
 	for _, name := range names {
 		switch {
-		case name == "Content-Length", name == "Transfer-Encoding", w.isTrailer(name), !wire.ValidName(name):
+		case name == "Content-Length", name == "Transfer-Encoding", w.isTrailer(name):
 			continue
 		case name == "Content-Type" && w.status == http.StatusNotModified: // RFC 9110, section 15.4.5: it would be the other answer's
 			continue
