@@ -139,6 +139,9 @@ func (c *Conn) Close() error {
 			c.end(nil, true)
 			return nil
 		}
+		if c.holdClose() {
+			return nil
+		}
 		c.flags |= isClosing
 		c.loop.markDirty(c)
 	}
@@ -152,7 +155,7 @@ func (c *Conn) Close() error {
 // would. For others there is nothing to tell the other side: only Write returns ErrClosed from now on.
 func (c *Conn) CloseWrite() error {
 	c.own("Conn.CloseWrite", "Handle.Do")
-	if c.flags&(isEnded|isClosing) != 0 {
+	if c.flags&(isEnded|isClosing) != 0 || c.flags&isLayered != 0 && c.extra.heldClose {
 		return ErrClosed
 	}
 	c.flags |= hasFIN
