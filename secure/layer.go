@@ -26,6 +26,9 @@ func State(c *rondo.Conn) (state tls.ConnectionState, ok bool) {
 	return l.tls.ConnectionState(), true
 }
 
+// ConnectionState is what State says, for those who know the layer and not this package.
+func (l *layer) ConnectionState() tls.ConnectionState { return l.tls.ConnectionState() }
+
 // layer is a tls.Conn between a connection and its protocol. It is a rondo.Layer once the handshake is over.
 type layer struct {
 	conn *rondo.Conn

@@ -18,7 +18,7 @@ import (
 )
 
 func (p *program) serve() *cobra.Command {
-	names := []string{"echo"}
+	names := []string{"echo", "http"}
 	for _, s := range small {
 		names = append(names, s.name)
 	}
@@ -30,7 +30,7 @@ func (p *program) serve() *cobra.Command {
 			return wrong("Say what to serve: \"rondo serve echo\".")
 		},
 	}
-	cmd.AddCommand(p.serveEcho())
+	cmd.AddCommand(p.serveEcho(), p.serveHTTP())
 	for _, s := range small {
 		cmd.AddCommand(p.serveSmall(s))
 	}

@@ -25,6 +25,7 @@ type server struct {
 	drain   time.Duration
 	tls     serverTLS
 	udp     bool
+	alpn    []string     // what is offered over TLS, if the endpoint says nothing else
 	where   func() error // completes address; may be nil
 }
 
@@ -112,6 +113,9 @@ func (s *server) endpoint() (endpoint.Endpoint, error) {
 		return at, err
 	}
 	err = s.tls.apply(&at, "--addr")
+	if at.TLS && len(at.ALPN) == 0 {
+		at.ALPN = s.alpn
+	}
 	return at, err
 }
 
