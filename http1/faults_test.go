@@ -362,22 +362,26 @@ func (w lineWriter) Write(p []byte) (int, error) { w <- string(p); return len(p)
 // TestAllBegin has many handlers of one loop wait for each other: none waits for a goroutine that another holds.
 func TestAllBegin(t *testing.T) {
 	const many = 500
-	var all sync.WaitGroup
-	all.Add(many)
+	const rounds = 2 // the second with goroutines that are there
+	var all [rounds]sync.WaitGroup
+	for i := range all {
+		all[i].Add(many)
+	}
 	e := rig.New(t, rondo.Config{Loops: 1})
-	ln, err := e.Listen("tcp", "127.0.0.1:0", (&http1.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		all.Done()
-		all.Wait()
+	ln, err := e.Listen("tcp", "127.0.0.1:0", (&http1.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		round := &all[r.ContentLength]
+		round.Done()
+		round.Wait()
 		fmt.Fprint(w, "all")
 	})}).Protocol)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time with goroutines that are there
+	for round := range rounds {
 		var conns []*net.TCPConn
 		for range many {
 			c := rig.Dial(t, ln.Addr().String())
-			rig.Send(t, c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			rig.Send(t, c, fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", round, "x"[:round]))
 			conns = append(conns, c)
 		}
 		for _, c := range conns {
@@ -388,6 +392,5 @@ func TestAllBegin(t *testing.T) {
 			rig.Expect(t, res.Body, "all")
 			c.Close()
 		}
-		all.Add(many)
 	}
 }
