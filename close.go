@@ -136,7 +136,7 @@ func (c *Conn) Close() error {
 	c.own("Conn.Close", "Handle.Close")
 	if c.flags&(isEnded|isClosing) == 0 {
 		if l := c.linger(); l.on && l.after == 0 {
-			c.end(nil, true)
+			c.end(c.closeReason(), true)
 			return nil
 		}
 		if c.holdClose() {

@@ -95,6 +95,7 @@ type rarities struct {
 	files            []*FileTransfer // files that go between bytes of the output: see sendfilequeue.go
 	filesSent        int64           // bytes of such files
 	below            int64           // what the layer has written while there were some
+	failed           error           // why the layer has closed the connection
 }
 
 // set returns the connection's own settings, to be changed.

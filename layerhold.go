@@ -27,17 +27,22 @@ func (c *Conn) ReleaseLayer() {
 	c.loop.markDirty(c)
 }
 
-// CloseBelow is Close for a layer that has failed: what the protocol has written and the layer has not been given is dropped, and so are the files, whose done is told
-// ErrClosed; what the layer itself has written, an alert of TLS, is sent. The layer is called no more to write. Only on the loop.
-func (c *Conn) CloseBelow() {
+// CloseBelow is Close for a layer that has failed: what the protocol has written and the layer has not been given is dropped, and so are the files; what the layer itself has written, an alert of TLS, is
+// sent. Reason is why it has failed, and what the protocol, OnLost's functions and the files' done are told: nobody is to believe that all was sent. The layer is called no more to write. It panics
+// without a reason. Only on the loop.
+func (c *Conn) CloseBelow(reason error) {
 	c.own("Conn.CloseBelow", "Handle.Do")
+	if reason == nil {
+		panic("rondo: Conn.CloseBelow needs a reason")
+	}
 	if c.flags&(isLayered|isEnded) != isLayered {
 		return
 	}
+	c.setRare().failed = reason
 	x := c.extra
 	x.held, x.layerClosed = false, true
 	if c.sendsFiles() {
-		c.endFiles(nil)
+		c.endFiles(reason)
 	}
 	if x.plain != nil {
 		c.loop.buffers.putOutput(x.plain)

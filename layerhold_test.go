@@ -89,13 +89,14 @@ func TestHoldLayerEnds(t *testing.T) {
 		reason error
 		file   error
 	}{
-		"failure":        {func(c *rondo.Conn) { _, _ = c.WriteBelow([]byte("alert")); c.CloseBelow() }, true, "alert", nil, rondo.ErrClosed},
-		"late failure":   {func(c *rondo.Conn) { _ = c.Close(); _, _ = c.WriteBelow([]byte("alert")); c.CloseBelow() }, true, "alert", nil, rondo.ErrClosed},
-		"early failure":  {func(c *rondo.Conn) { c.CloseBelow() }, false, "", nil, nil},
-		"nothing held":   {func(c *rondo.Conn) { _ = c.Close() }, false, "", nil, nil},
-		"abort":          {func(c *rondo.Conn) { _ = c.Close(); c.Abort() }, true, "reset", rondo.ErrAborted, rondo.ErrAborted},
-		"lifetime":       {func(c *rondo.Conn) { c.SetLifetime(time.Millisecond) }, true, "reset", rondo.ErrLifetime, rondo.ErrLifetime},
-		"early lifetime": {func(c *rondo.Conn) { c.SetLifetime(time.Millisecond) }, false, "", rondo.ErrLifetime, nil},
+		"failure":         {func(c *rondo.Conn) { _, _ = c.WriteBelow([]byte("alert")); c.CloseBelow(errCutOff) }, true, "alert", errCutOff, errCutOff},
+		"late failure":    {func(c *rondo.Conn) { _ = c.Close(); _, _ = c.WriteBelow([]byte("alert")); c.CloseBelow(errCutOff) }, true, "alert", errCutOff, errCutOff},
+		"early failure":   {func(c *rondo.Conn) { c.CloseBelow(errCutOff) }, false, "", errCutOff, nil},
+		"failure at once": {func(c *rondo.Conn) { _ = c.SetLinger(0); c.CloseBelow(errCutOff) }, true, "reset", errCutOff, errCutOff},
+		"nothing held":    {func(c *rondo.Conn) { _ = c.Close() }, false, "", nil, nil},
+		"abort":           {func(c *rondo.Conn) { _ = c.Close(); c.Abort() }, true, "reset", rondo.ErrAborted, rondo.ErrAborted},
+		"lifetime":        {func(c *rondo.Conn) { c.SetLifetime(time.Millisecond) }, true, "reset", rondo.ErrLifetime, rondo.ErrLifetime},
+		"early lifetime":  {func(c *rondo.Conn) { c.SetLifetime(time.Millisecond) }, false, "", rondo.ErrLifetime, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			done := make(chan error, 1)

@@ -240,8 +240,11 @@ func (c *Conn) eof() {
 	c.flags |= isClosing | endedByPeer
 }
 
-// closeReason is that of a connection which is closing and has sent everything: nil, or what the peer has ended it with.
+// closeReason is that of a connection which is closing and has sent everything: nil, what the peer has ended it with, or that its layer has failed.
 func (c *Conn) closeReason() error {
+	if x := c.extra; x != nil && x.rare != nil && x.rare.failed != nil {
+		return x.rare.failed
+	}
 	if c.flags&endedByPeer != 0 {
 		return c.eofReason()
 	}

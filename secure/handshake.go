@@ -196,7 +196,7 @@ func (h *handshake) finish(err error) {
 		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ErrTooManyHandshakes) {
 			h.conn.Abort()
 		} else {
-			h.conn.CloseBelow() // after the alert
+			h.conn.CloseBelow(err) // after the alert
 		}
 		h.loop.Engine().Logger().Debug("secure: a handshake failed", "peer", h.remote, "error", err)
 		if h.ended != nil {

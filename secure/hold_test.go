@@ -373,7 +373,8 @@ func TestSendFileHandshakeFails(t *testing.T) {
 		if got, _ := io.ReadAll(raw); bytes.Contains(got, []byte("secret")) {
 			t.Errorf("the peer got %q", got)
 		}
-		if err := rig.Await(t, done); !errors.Is(err, rondo.ErrClosed) {
+		var failed *secure.HandshakeError
+		if err := rig.Await(t, done); !errors.As(err, &failed) {
 			t.Errorf("done was told %v", err)
 		}
 		e.Log.Await(t, "a handshake failed")
@@ -452,5 +453,34 @@ func TestWaterMarksDuringHandshake(t *testing.T) {
 		if line := e.Log.Await(t, "a handshake failed"); !strings.Contains(line, "1600 bytes") {
 			t.Errorf("it was reported: %s", line)
 		}
+	})
+}
+
+// Who keeps the connection is not told that all was well when the handshake fails, and with it what was written.
+func TestHandshakeFailsOnLost(t *testing.T) {
+	bothRoles(t, func(t *testing.T, isServer bool, cfg secure.Config, _, _ *tls.Config) {
+		reason := make(chan error, 1)
+		e := engine(t)
+		ln, err := e.Listen("tcp", "127.0.0.1:0", func() rondo.Protocol {
+			return &upgraded{cfg, isServer, &events{}, func(c *rondo.Conn) {
+				c.OnLost(func(err error) { reason <- err })
+				_, _ = c.Write([]byte("a secret"))
+				_ = c.Close()
+			}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw := rig.Dial(t, ln.Addr().String())
+		_, _ = raw.Write([]byte("no TLS at all\r\n"))
+		if got, err := io.ReadAll(raw); bytes.Contains(got, []byte("secret")) || err != nil {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+		_ = raw.Close()
+		var failed *secure.HandshakeError
+		if err := rig.Await(t, reason); !errors.As(err, &failed) {
+			t.Errorf("OnLost was told %v", err)
+		}
+		e.Log.Await(t, "a handshake failed")
 	})
 }
