@@ -23,7 +23,6 @@ type response struct {
 	length   int64       // what Content-Length says; -1 if nothing
 	written  int64       // bytes of the body
 	trailers []string    // that were announced
-	returned bool        // the handler has
 	headSent bool        // the head is in out, or sent
 	chunked  bool
 	close    bool // the connection cannot be used again
@@ -252,6 +251,11 @@ func (w *response) finish() bool {
 		return false
 	}
 	return true
+}
+
+// delimited reports whether a client can tell an answer that was cut off from one that is whole: not if that ends with the connection.
+func (w *response) delimited() bool {
+	return !w.headSent || w.chunked || w.length >= 0 || w.isHead() || !bodyAllowed(w.status)
 }
 
 // announce notes which fields come behind the body.

@@ -25,7 +25,9 @@ type Server struct {
 	// IdleTimeout is how long a connection may wait for its first request, and for its next. Zero means 2 minutes; less than zero no limit.
 	IdleTimeout time.Duration
 
-	// ReadTimeout is how long a whole request may take, its body included; WriteTimeout how long after the end of its head its answer may take to be written. Zero or less means no limit.
+	// ReadTimeout is how long a request's body may take from the end of its head; if ReadHeaderTimeout is zero and this is less than 10 seconds, it holds for the head too. When it has passed, reading the
+	// body fails with os.ErrDeadlineExceeded, and the answer is the connection's last. WriteTimeout is how long the handler may take from there, and then, again, the client for what is not sent
+	// yet; then the connection is reset. Zero or less means no limit. What is left of a body when its handler has returned gets no longer than a head.
 	ReadTimeout, WriteTimeout time.Duration
 
 	// MaxHeaderBytes is how long a request's head may be, its first line and its empty last one included; longer ones are answered with 431. Zero means 64 KiB. It must be less than the engine's
@@ -130,19 +132,20 @@ func TaskOf(r *http.Request) *task.Task {
 
 // shard is a server's part on one loop.
 type shard struct {
-	server  *Server
-	loop    *rondo.Loop
-	handler http.Handler
-	mode    mode
-	kits    []*worker // what tasks make answers with
-	limits  wire.Limits
-	head    *wire.Request // of the request that is being parsed
-	host    string        // the last one
-	clock   clock
-	wheel   wheel
-	free    []*inline // for the next requests
-	workers workers
-	buffers [][]byte // for answers, likewise
+	server   *Server
+	standard *http.Server // what handlers find under http.ServerContextKey: it says what Server does, and does nothing
+	loop     *rondo.Loop
+	handler  http.Handler
+	mode     mode
+	kits     []*worker // what tasks make answers with
+	limits   wire.Limits
+	head     *wire.Request // of the request that is being parsed
+	host     string        // the last one
+	clock    clock
+	wheel    wheel
+	free     []*inline // for the next requests
+	workers  workers
+	buffers  [][]byte // for answers, likewise
 
 	idle, header, read, write time.Duration
 }
@@ -162,6 +165,12 @@ func (s *Server) shard(l *rondo.Loop) *shard {
 	}
 	if m, ok := h.handler.(marked); ok {
 		h.handler, h.mode = m.Handler, m.mode
+	}
+	if s.ReadHeaderTimeout == 0 && h.read > 0 {
+		h.header = min(h.header, h.read)
+	}
+	h.standard = &http.Server{
+		Handler: h.handler, ReadHeaderTimeout: h.header, ReadTimeout: h.read, WriteTimeout: h.write, IdleTimeout: h.idle, MaxHeaderBytes: h.limits.Head,
 	}
 	h.clock.loop = l
 	h.wheel.init(l)
