@@ -81,7 +81,7 @@ const (
 	handOverMin = 4 << 10
 )
 
-func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte) {
+func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte, mode mode) {
 	s := h.shard
 	x := &handling{conn: h}
 	x.changed.L = &x.mu
@@ -109,7 +109,7 @@ func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte) {
 	h.x = x
 	x.last = h.is&(draining|heard) != 0
 	x.limit()
-	if s.mode == inTask {
+	if mode == inTask {
 		s.perform(x)
 	} else {
 		s.workers.do(x)

@@ -89,6 +89,13 @@ func (h *conn) startInline(c *rondo.Conn, r *wire.Request, p []byte) {
 		h.refuse(c, err)
 		return
 	}
+	if s.mode == byRoute {
+		if mode := route(s.router, x.req); mode != onLoop {
+			s.putInline(x)
+			h.startHandling(c, r, p, mode)
+			return
+		}
+	}
 	if s.server.AccessLog != nil {
 		x.began = s.loop.Elapsed()
 	}

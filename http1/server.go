@@ -9,7 +9,6 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/http1/wire"
-	"github.com/rondo-go/rondo/task"
 )
 
 // Server answers HTTP/1.1 and HTTP/1.0. Handler is all that it needs; the fields have the names that they have in net/http, and are not to be changed once a connection has
@@ -97,39 +96,6 @@ func (h *shard) logger() *slog.Logger {
 	return h.loop.Engine().Logger()
 }
 
-// mode is where handlers run.
-type mode uint8
-
-const (
-	onGoroutine mode = iota
-	onLoop
-	inTask
-)
-
-// marked is a handler of which it is known where it may run.
-type marked struct {
-	http.Handler
-	mode mode
-}
-
-// NonBlocking says of h that it never waits: for no other goroutine, no disk, no network, not even a lock that is held for long. It is then called on the connection's loop, when all of the request's body is there, and
-// costs no goroutine. Neither the request nor the ResponseWriter may be used after it has returned: both serve the next request. What is written is kept until it returns.
-//
-// It is for the handler of a [Server]. Elsewhere it is h.
-func NonBlocking(h http.Handler) http.Handler { return marked{h, onLoop} }
-
-// Task has h run in a task on the connection's loop (package task), which [TaskOf] finds: straight-line code that costs no goroutine and needs no locks. Reading the body and writing the answer wait as a goroutine would,
-// and leave the loop to others. When the client leaves, what the task awaits is cancelled. It must not wait for anything else than its task can await.
-//
-// It is for the handler of a [Server]. Elsewhere it is h, and TaskOf finds nothing.
-func Task(h http.Handler) http.Handler { return marked{h, inTask} }
-
-// TaskOf is the task in which a request's handler runs; nil if it is none of Task's.
-func TaskOf(r *http.Request) *task.Task {
-	t, _ := r.Context().Value(taskKey{}).(*task.Task)
-	return t
-}
-
 // shard is a server's part on one loop.
 type shard struct {
 	server   *Server
@@ -137,6 +103,7 @@ type shard struct {
 	loop     *rondo.Loop
 	handler  http.Handler
 	mode     mode
+	router   Router    // if mode is byRoute
 	kits     []*worker // what tasks make answers with
 	limits   wire.Limits
 	head     *wire.Request // of the request that is being parsed
@@ -165,6 +132,7 @@ func (s *Server) shard(l *rondo.Loop) *shard {
 	}
 	if m, ok := h.handler.(marked); ok {
 		h.handler, h.mode = m.Handler, m.mode
+		h.router, _ = m.Handler.(Router)
 	}
 	if s.ReadHeaderTimeout == 0 && h.read > 0 {
 		h.header = min(h.header, h.read)
