@@ -1,0 +1,584 @@
+package http1_test
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/http1"
+	"github.com/rondo-go/rondo/internal/rig"
+	"github.com/rondo-go/rondo/sim"
+)
+
+// TestSlowloris has a good client among thousands that say a byte of a head, or of a body, every few seconds. Its requests are answered as if it were alone, and the others get no further than they may.
+func TestSlowloris(t *testing.T) {
+	const many = 2000
+	for _, x := range []struct{ name, head string }{
+		{"heads", "GET / HTTP/1.1\r\nHost: h\r\nX-A: "},
+		{"bodies", "POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"},
+	} {
+		for _, kind := range kindNames {
+			t.Run(x.name+", "+kind, func(t *testing.T) {
+				sim.Run(t, sim.Config{}, func(w *sim.World) {
+					h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						io.Copy(io.Discard, r.Body)
+						io.WriteString(w, "hello")
+					})
+					host(w, &http1.Server{Handler: kinds(h)[kind], ReadTimeout: 10 * time.Second})
+					e := w.Host("bad").Engine()
+					var bad slow
+					bad.head = x.head
+					for range many {
+						e.Dial(t.Context(), "tcp", "server:80", &slowConn{of: &bad})
+					}
+					good := w.DialPeer("server:80")
+					w.Wait(func() bool { return bad.made == many })
+					worst := time.Duration(0)
+					for range 50 {
+						began := w.Elapsed()
+						if status, body := ask(w, good, plainGet); status != "200 OK" || body != "hello" {
+							w.Fatalf("%s %q", status, body)
+						}
+						worst = max(worst, w.Elapsed()-began)
+						w.Sleep(200 * time.Millisecond)
+					}
+					if worst > 50*time.Millisecond {
+						w.Errorf("the worst answer took %v", worst)
+					}
+					w.Sleep(20 * time.Second)
+					if bad.lost != many {
+						w.Errorf("%d of %d are still there after 30 s", many-bad.lost, many)
+					}
+				})
+			})
+		}
+	}
+}
+
+// slow are clients that are.
+type slow struct {
+	head       string
+	made, lost int
+}
+
+type slowConn struct {
+	of    *slow
+	timer rondo.Timer
+}
+
+func (s *slowConn) ConnectionMade(c *rondo.Conn) {
+	s.of.made++
+	c.Write([]byte(s.of.head))
+	s.timer = c.Loop().Every(3*time.Second, func() { c.Write([]byte("x")) })
+}
+func (*slowConn) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
+func (s *slowConn) ConnectionLost(*rondo.Conn, error)      { s.of.lost++; s.timer.Stop() }
+
+// TestSlowlorisSockets has the same on sockets, some hundreds of them, each with half of a head or of a body.
+func TestSlowlorisSockets(t *testing.T) {
+	const many = 200
+	for name, h := range kinds(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, "hello")
+	})) {
+		t.Run(name, func(t *testing.T) {
+			addr := serve(t, &http1.Server{Handler: h})
+			for i := range many {
+				c := rig.Dial(t, addr)
+				rig.Send(t, c, []string{"GET / HTTP/1.1\r\nHo", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n123", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12"}[i%3])
+			}
+			for range 20 {
+				if _, body := get(t, "http://"+addr); body != "hello" {
+					t.Fatal(body)
+				}
+			}
+		})
+	}
+}
+
+// readAll reads all answers of a connection to the end of its stream, and says what each was.
+func readAll(c io.Reader) (all []string) {
+	in := bufio.NewReader(c)
+	for {
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				all = append(all, err.Error())
+			}
+			return all
+		}
+		body, err := io.ReadAll(res.Body)
+		all = append(all, fmt.Sprint(res.StatusCode, " ", len(body), " ", err))
+	}
+}
+
+// TestHandlers are handlers that do what they should not, by every kind there is; the connection's next request shows what has become of it.
+func TestHandlers(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/panic":
+			panic("it is meant to")
+		case "/written":
+			io.WriteString(w, "abc")
+			panic("it is meant to")
+		case "/flushed":
+			w.Header().Set("Content-Length", "10000")
+			w.Write(make([]byte, 5000))
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		case "/flushedchunks":
+			w.Write(make([]byte, 5000))
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		case "/goexit":
+			runtime.Goexit()
+		case "/short":
+			w.Header().Set("Content-Length", "10")
+			io.WriteString(w, "abc")
+		case "/long":
+			w.Header().Set("Content-Length", "3")
+			io.WriteString(w, "abc")
+			if _, err := io.WriteString(w, "def"); !errors.Is(err, http.ErrContentLength) {
+				t.Error(err)
+			}
+		case "/huge":
+			w.Write(make([]byte, 40<<20))
+		default:
+			io.WriteString(w, "fine")
+		}
+	})
+	for name, h := range kinds(h) {
+		for path, want := range map[string]string{
+			"/panic":         "",
+			"/written":       "",
+			"/flushed":       "200 5000 unexpected EOF",
+			"/flushedchunks": "200 5000 unexpected EOF",
+			"/goexit":        "",
+			"/short":         "200 3 unexpected EOF",
+			"/long":          "200 3 <nil>,200 4 <nil>",
+			"/huge":          "200 41943040 <nil>,200 4 <nil>",
+		} {
+			if name == "on the loop" && strings.HasPrefix(path, "/flushed") {
+				want = "" // nothing goes out before it has returned
+			}
+			if name == "on the loop" && path == "/goexit" {
+				want = "reset" // which it has asked for
+			}
+			t.Run(name+path, func(t *testing.T) {
+				e := rig.New(t, rondo.Config{})
+				defer e.Log.Discard("a handler did not return")
+				defer e.Log.Discard("Goexit")
+				ln, err := e.Listen("tcp", "127.0.0.1:0", (&http1.Server{Handler: h}).Protocol)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := rig.Dial(t, ln.Addr().String())
+				rig.Send(t, c, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\nGET /fine HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+				got := strings.Join(readAll(c), ",")
+				if strings.Contains(got, "reset by peer") {
+					got = "reset"
+				}
+				if got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+				if _, body := get(t, "http://"+ln.Addr().String()); body != "fine" {
+					t.Error(body)
+				}
+			})
+		}
+	}
+}
+
+// TestCloseDelimited has an answer that ends with its connection cut off: the client, which could not see that, is reset.
+func TestCloseDelimited(t *testing.T) {
+	addr := on(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Write(make([]byte, 5000))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	c := rig.Dial(t, addr)
+	rig.Send(t, c, "GET / HTTP/1.0\r\n\r\n")
+	if _, err := io.Copy(io.Discard, c); err == nil {
+		t.Fatal("the answer passes for whole")
+	}
+}
+
+// TestBodies are handlers that do not read what they are sent, little or much, announced or in chunks; the next request is answered if the rest was little.
+func TestBodies(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/some":
+			io.ReadFull(r.Body, make([]byte, 10))
+		case "/closed":
+			r.Body.Close()
+		}
+		io.WriteString(w, "fine")
+	})
+	for name, h := range kinds(h) {
+		for _, path := range []string{"/none", "/some", "/closed"} {
+			for _, x := range []struct {
+				size    int
+				chunked bool
+				next    bool
+			}{{0, false, true}, {100, false, true}, {100, true, true}, {200 << 10, false, true}, {200 << 10, true, true}, {900 << 10, false, false}, {900 << 10, true, false}, {8 << 20, false, false}} {
+				if name == "on the loop" && x.size > 1<<20 {
+					continue // 413, which TestRefused is about
+				}
+				t.Run(fmt.Sprintf("%s%s %d %v", name, path, x.size, x.chunked), func(t *testing.T) {
+					c := rig.Dial(t, serve(t, &http1.Server{Handler: h}))
+					go func() {
+						w := bufio.NewWriter(c)
+						data := make([]byte, x.size)
+						if x.chunked {
+							fmt.Fprintf(w, "POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", path)
+							for piece := range slices.Chunk(data, 1000) {
+								fmt.Fprintf(w, "%x\r\n%s\r\n", len(piece), piece)
+							}
+							fmt.Fprint(w, "0\r\n\r\n")
+						} else {
+							fmt.Fprintf(w, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", path, x.size, data)
+						}
+						fmt.Fprint(w, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+						w.Flush()
+					}()
+					want := "200 4 <nil>"
+					if x.next || name == "on the loop" || path == "/closed" { // for who closes the body reads on while the handler runs
+						want += ",200 4 <nil>"
+					}
+					if got := strings.Join(readAll(c), ","); got != want && (path != "/closed" || got != "200 4 <nil>") {
+						t.Errorf("got %q, want %q", got, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestPromised has bodies that are shorter than was said, since the client ends, and longer: what is too much is the next request.
+func TestPromised(t *testing.T) {
+	const (
+		length = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: "
+		chunks = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc"
+		whole  = "200 POSTabc<nil>"
+		short  = "200 POSTabcunexpected EOF" // for a client that may still read
+	)
+	for name, h := range kinds(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprint(w, r.Method, string(body), err)
+	})) {
+		t.Run(name, func(t *testing.T) {
+			for _, x := range []struct{ raw, want, onLoop string }{
+				{length + "3\r\n\r\nabc" + plainGet, whole + ",200 GET<nil>", ""},
+				{length + "3\r\n\r\nabcdef\r\n\r\n", whole + ",400", ""},
+				{length + "10\r\n\r\nabc", short, "nothing"},
+				{chunks, short, "nothing"},
+				{chunks + "\r\n", short, "nothing"},
+				{chunks + "d\r\n0\r\n\r\n", "200 POSTabcwire: a chunk's data is followed by 'd', and not by CRLF", "400"},
+				{chunks + "\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n", whole + ",400", ""},
+			} {
+				c := rig.Dial(t, serve(t, &http1.Server{Handler: h}))
+				rig.Send(t, c, x.raw)
+				c.CloseWrite()
+				want := x.want
+				if x.onLoop != "" && name == "on the loop" {
+					want = x.onLoop
+				}
+				if got := said(c); got != want {
+					t.Errorf("%q\ngot %q, want %q", x.raw, got, want)
+				}
+			}
+		})
+	}
+}
+
+// said is what all the answers of a connection are, with the bodies of those of handlers; "nothing" if there is none.
+func said(c io.Reader) string {
+	var all []string
+	in := bufio.NewReader(c)
+	for {
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return cmp.Or(strings.Join(all, ","), "nothing")
+		}
+		body, err := io.ReadAll(res.Body)
+		switch {
+		case err != nil:
+			all = append(all, err.Error())
+		case res.StatusCode == http.StatusOK:
+			all = append(all, fmt.Sprint(res.StatusCode, " ", string(body)))
+		default:
+			all = append(all, fmt.Sprint(res.StatusCode))
+		}
+	}
+}
+
+// TestBrokenChunks gives a handler what came before, and an error; and the answer is the connection's last.
+func TestBrokenChunks(t *testing.T) {
+	addr := on(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprint(w, string(body), err != nil && !errors.Is(err, io.EOF))
+	})
+	c := rig.Dial(t, addr)
+	rig.Send(t, c, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n"+plainGet)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || !res.Close {
+		t.Fatal(res, err)
+	}
+	rig.ExpectEnd(t, res.Body, "abctrue")
+	rig.ExpectEnd(t, c, "")
+}
+
+// TestLeftovers are goroutines that a handler leaves behind, and that use its request and its ResponseWriter: nothing of that reaches this answer, or another one.
+func TestLeftovers(t *testing.T) {
+	var left atomic.Pointer[http.ResponseWriter]
+	var request atomic.Pointer[http.Request]
+	var read = make(chan error, 1)
+	addr := on(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/leave":
+			go func() {
+				_, err := r.Body.Read(make([]byte, 1)) // which waits for what does not come
+				read <- err
+			}()
+			rig.Eventually(t, "it waits", func() bool { return waits("Wait") })
+			left.Store(&w)
+			request.Store(r)
+		case "/use":
+			late := *left.Load()
+			late.Header().Set("X-Late", "yes")
+			late.WriteHeader(500)
+			if _, err := late.Write([]byte("late")); err == nil {
+				t.Error("it may be written")
+			}
+			late.(http.Flusher).Flush()
+			rc := http.NewResponseController(late)
+			_, _, err := rc.Hijack()
+			for _, err := range []error{err, rc.Flush(), rc.SetReadDeadline(time.Time{}), rc.SetWriteDeadline(time.Time{})} {
+				if err == nil {
+					t.Error("it may be used")
+				}
+			}
+			if _, err := io.Copy(late, strings.NewReader("late")); err == nil {
+				t.Error("it may be copied to")
+			}
+			if _, err := request.Load().Body.Read(make([]byte, 1)); !errors.Is(err, http.ErrBodyReadAfterClose) {
+				t.Error(err)
+			}
+		}
+		io.WriteString(w, "fine")
+	})
+	first, second := rig.Dial(t, addr), rig.Dial(t, addr)
+	rig.Send(t, first, "POST /leave HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
+	in := bufio.NewReader(first)
+	if res, err := http.ReadResponse(in, nil); err != nil {
+		t.Fatal(err)
+	} else {
+		rig.ExpectEnd(t, res.Body, "fine")
+	}
+	if err := rig.Await(t, read); !errors.Is(err, http.ErrBodyReadAfterClose) {
+		t.Fatal(err)
+	}
+	rig.Send(t, second, "GET /use HTTP/1.1\r\nHost: h\r\n\r\n")
+	if res, err := http.ReadResponse(bufio.NewReader(second), nil); err != nil || res.StatusCode != 200 || res.Header.Get("X-Late") != "" {
+		t.Fatal(res, err)
+	} else {
+		rig.ExpectEnd(t, res.Body, "fine")
+	}
+	rig.Send(t, first, "0123456789GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	if got := strings.Join(readAll(in), ","); got != "200 4 <nil>" {
+		t.Fatal(got)
+	}
+}
+
+// TestHijacked is what becomes of a connection that was given away while its handler does what it should not.
+func TestHijacked(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		then func(w http.ResponseWriter)
+	}{
+		{"returns", func(http.ResponseWriter) {}},
+		{"writes", func(w http.ResponseWriter) {
+			w.WriteHeader(500)
+			if _, err := io.WriteString(w, "x"); !errors.Is(err, http.ErrHijacked) {
+				t.Error(err)
+			}
+			w.(http.Flusher).Flush()
+			if _, _, err := w.(http.Hijacker).Hijack(); !errors.Is(err, http.ErrHijacked) {
+				t.Error(err)
+			}
+		}},
+		{"panics", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }},
+		{"ends its goroutine", func(http.ResponseWriter) { runtime.Goexit() }},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			conns := make(chan net.Conn, 1)
+			addr := on(t, func(w http.ResponseWriter, r *http.Request) {
+				c, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conns <- c
+				x.then(w)
+			})
+			c := rig.Dial(t, addr)
+			rig.Send(t, c, plainGet)
+			own := rig.Await(t, conns)
+			rig.Send(t, own, "mine")
+			rig.Expect(t, c, "mine")
+			rig.Send(t, c, "yours")
+			rig.Expect(t, own, "yours")
+			own.Close()
+			rig.ExpectEnd(t, c, "")
+		})
+	}
+}
+
+// TestLeaveInTheMidst has clients that leave while their answer comes, and before it does; the handler hears of it, and others are served.
+func TestLeaveInTheMidst(t *testing.T) {
+	errs := make(chan error, 1)
+	for name, h := range kinds(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/big" {
+			io.WriteString(w, "fine")
+			return
+		}
+		var err error
+		for range 500 {
+			if _, err = w.Write(make([]byte, 64<<10)); err != nil {
+				break
+			}
+		}
+		errs <- err
+	})) {
+		t.Run(name, func(t *testing.T) {
+			addr := serve(t, &http1.Server{Handler: h})
+			c := rig.Dial(t, addr)
+			rig.Send(t, c, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
+			rig.Expect(t, c, "HTTP/1.1 200 OK\r\n")
+			c.SetLinger(0)
+			c.Close()
+			if err := rig.Await(t, errs); err == nil && name != "on the loop" {
+				t.Error("the handler was not told")
+			}
+			if _, body := get(t, "http://"+addr); body != "fine" {
+				t.Error(body)
+			}
+		})
+	}
+}
+
+// TestPrefixes has every prefix of every request of the conformance table end its connection, or stand there: it is answered with an error, or not at all, and no handler is called.
+func TestPrefixes(t *testing.T) {
+	for _, kind := range kindNames {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			sim.Run(t, sim.Config{}, func(w *sim.World) {
+				called := 0
+				h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if _, err := io.ReadAll(r.Body); err == nil {
+						called++
+					}
+				})
+				host(w, &http1.Server{Handler: kinds(h)[kind]})
+				e := w.Host("client").Engine()
+				heads := map[string]bool{}
+				for _, raw := range requests() {
+					if len(raw) < 1000 {
+						heads[raw] = true
+					}
+				}
+				all := map[string]bool{}
+				for raw := range heads {
+					for i := range len(raw) {
+						all[raw[:i]] = true
+					}
+				}
+				for raw := range heads {
+					delete(all, raw) // one is the beginning of another
+				}
+				n, ended := 0, 0
+				for raw := range all {
+					for whole := range heads {
+						if strings.HasPrefix(raw, whole) { // a request, and the beginning of what is none
+							raw = ""
+						}
+					}
+					if raw == "" {
+						continue
+					}
+					n++
+					e.Dial(t.Context(), "tcp", "server:80", &once{raw: raw, ended: func(got []byte) {
+						ended++
+						if bytes.HasPrefix(got, []byte("HTTP/1.1 2")) && kind == "on the loop" {
+							w.Errorf("%q is answered with %q", raw, got)
+						}
+					}})
+					if n%500 == 0 {
+						w.Wait(func() bool { return ended == n })
+					}
+				}
+				w.Wait(func() bool { return ended == n })
+				if called != 0 || n < 3000 {
+					w.Errorf("of %d prefixes %d have come to a handler, and were whole for it", n, called)
+				}
+			})
+		})
+	}
+}
+
+// once is a client that says one thing, and then ends its direction.
+type once struct {
+	raw   string
+	got   []byte
+	ended func(got []byte)
+}
+
+func (o *once) ConnectionMade(c *rondo.Conn) {
+	c.Write([]byte(o.raw))
+	c.CloseWrite()
+}
+
+func (o *once) DataReceived(_ *rondo.Conn, p []byte) int {
+	o.got = append(o.got, p...)
+	return len(p)
+}
+func (o *once) ConnectionLost(*rondo.Conn, error) { o.ended(o.got) }
+
+// TestLimitsOfHeads are heads at the limit, and one byte beyond; in one piece and byte by byte.
+func TestLimitsOfHeads(t *testing.T) {
+	for _, x := range []struct {
+		name, raw string
+		status    int
+	}{
+		{"as long as may be", "GET / HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 1000-32) + "\r\n\r\n", 200},
+		{"a byte longer", "GET / HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 1000-31) + "\r\n\r\n", 431},
+		{"as many fields", "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("A: b\r\n", 9) + "\r\n", 200},
+		{"one more", "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("A: b\r\n", 10) + "\r\n", 431},
+		{"a URL", "GET /" + strings.Repeat("x", 1000) + " HTTP/1.1\r\nHost: h\r\n\r\n", 414},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			addr := serve(t, &http1.Server{MaxHeaderBytes: 1000, MaxHeaderFields: 10, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
+			for _, pieces := range []int{len(x.raw), 1} {
+				c := rig.Dial(t, addr)
+				for piece := range slices.Chunk([]byte(x.raw), pieces) {
+					c.Write(piece)
+				}
+				if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != x.status {
+					t.Error(res, err)
+				}
+			}
+		})
+	}
+}
