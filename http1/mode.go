@@ -29,7 +29,8 @@ type marked struct {
 func NonBlocking(h http.Handler) http.Handler { return marked{h, onLoop} }
 
 // Task has h run in a task on the connection's loop (package task), which [TaskOf] finds: straight-line code that costs no goroutine and needs no locks. Reading the body and writing the answer wait as a goroutine would,
-// and leave the loop to others. When the client leaves, what the task awaits is cancelled. It must not wait for anything else than its task can await.
+// and leave the loop to others. When the client leaves, what the task awaits is cancelled. It must not wait for anything else than its task can await:
+// a connection that it has hijacked, a net.Conn whose methods block, is for a goroutine that it starts.
 //
 // It is for the handler of a [Server], and for those of a [Routed] router. Elsewhere it is h, and TaskOf finds nothing.
 func Task(h http.Handler) http.Handler { return marked{h, inTask} }
