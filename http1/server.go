@@ -143,8 +143,21 @@ func (s *Server) shard(l *rondo.Loop) *shard {
 	h.clock.loop = l
 	h.wheel.init(l)
 	h.workers.init(l)
+	l.OnStop(h.stop)
 	all[s] = h
 	return h
+}
+
+// stop tells handlers that their connections have ended. ConnectionLost would do so, but at the end of the turn, in which tasks have been told already not to wait for anything any more.
+func (h *shard) stop() {
+	for i := range h.wheel.lists {
+		list := &h.wheel.lists[i]
+		for c := list.next; c != list; c = c.next {
+			if x, ok := c.x.(*handling); ok {
+				x.lost(rondo.ErrEngineClosed)
+			}
+		}
+	}
 }
 
 // buffer is one for an answer; putBuffer gives it back. A handler's goroutine has it in between.

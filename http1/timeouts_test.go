@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/http1"
 	"github.com/rondo-go/rondo/sim"
 	"github.com/rondo-go/rondo/task"
@@ -22,10 +21,7 @@ import (
 func host(w *sim.World, s *http1.Server) *sim.Host {
 	h := w.Host("server")
 	h.Start(func(h *sim.Host) error {
-		e, err := h.New(rondo.Config{})
-		if err == nil {
-			_, err = e.Listen("tcp", ":80", s.Protocol)
-		}
+		_, err := h.Engine().Listen("tcp", ":80", s.Protocol)
 		return err
 	})
 	return h
