@@ -344,7 +344,7 @@ func TestBrokenChunks(t *testing.T) {
 func TestLeftovers(t *testing.T) {
 	var left atomic.Pointer[http.ResponseWriter]
 	var request atomic.Pointer[http.Request]
-	var read = make(chan error, 1)
+	read := make(chan error, 1)
 	addr := on(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/leave":

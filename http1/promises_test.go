@@ -26,14 +26,6 @@ import (
 
 // Here stands what the documentation of net/http promises a handler, type by type.
 
-// exchangeRaw sends a request and reads the answer to the end of the stream.
-func exchangeRaw(t *testing.T, addr, raw string) string {
-	t.Helper()
-	c := rig.Dial(t, addr)
-	rig.Send(t, c, raw)
-	return string(rig.Rest(t, c))
-}
-
 func on(t *testing.T, h http.HandlerFunc) string { return serve(t, &http1.Server{Handler: h}) }
 
 // TestContextValues are what r.Context() has: who listens, and which server it is.
@@ -113,8 +105,16 @@ func TestRouted(t *testing.T) {
 	raw, want := "", ""
 	for range 2 {
 		for _, x := range [][2]string{
-			{"GET /loop", "loop"}, {"GET /task", "task"}, {"GET /", "goroutine"}, {"GET /other", "goroutine"}, {"GET /in/loop", "loop"}, {"GET /in/x", "goroutine"}, {"GET /within/x", "goroutine"},
-			{"POST /loop/3", "loop"}, {"POST /task", "task"}, {"POST /", "goroutine"},
+			{"GET /loop", "loop"},
+			{"GET /task", "task"},
+			{"GET /", "goroutine"},
+			{"GET /other", "goroutine"},
+			{"GET /in/loop", "loop"},
+			{"GET /in/x", "goroutine"},
+			{"GET /within/x", "goroutine"},
+			{"POST /loop/3", "loop"},
+			{"POST /task", "task"},
+			{"POST /", "goroutine"},
 		} {
 			body := ""
 			if strings.HasPrefix(x[0], "POST") {

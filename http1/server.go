@@ -89,11 +89,11 @@ func ListenAndServe(addr string, handler http.Handler) error {
 }
 
 // logger is where errors go.
-func (h *shard) logger() *slog.Logger {
-	if l := h.server.ErrorLog; l != nil {
+func (s *shard) logger() *slog.Logger {
+	if l := s.server.ErrorLog; l != nil {
 		return l
 	}
-	return h.loop.Engine().Logger()
+	return s.loop.Engine().Logger()
 }
 
 // shard is a server's part on one loop.
@@ -149,9 +149,9 @@ func (s *Server) shard(l *rondo.Loop) *shard {
 }
 
 // stop tells handlers that their connections have ended. ConnectionLost would do so, but at the end of the turn, in which tasks have been told already not to wait for anything any more.
-func (h *shard) stop() {
-	for i := range h.wheel.lists {
-		list := &h.wheel.lists[i]
+func (s *shard) stop() {
+	for i := range s.wheel.lists {
+		list := &s.wheel.lists[i]
 		for c := list.next; c != list; c = c.next {
 			if x, ok := c.x.(*handling); ok {
 				x.lost(rondo.ErrEngineClosed)
@@ -161,18 +161,18 @@ func (h *shard) stop() {
 }
 
 // buffer is one for an answer; putBuffer gives it back. A handler's goroutine has it in between.
-func (h *shard) buffer() []byte {
-	if n := len(h.buffers); n > 0 {
-		p := h.buffers[n-1]
-		h.buffers = h.buffers[:n-1]
+func (s *shard) buffer() []byte {
+	if n := len(s.buffers); n > 0 {
+		p := s.buffers[n-1]
+		s.buffers = s.buffers[:n-1]
 		return p
 	}
 	return make([]byte, 0, newBuffer)
 }
 
-func (h *shard) putBuffer(p []byte) {
-	if len(h.buffers) < maxBuffers && cap(p) <= maxKept {
-		h.buffers = append(h.buffers, p[:0])
+func (s *shard) putBuffer(p []byte) {
+	if len(s.buffers) < maxBuffers && cap(p) <= maxKept {
+		s.buffers = append(s.buffers, p[:0])
 	}
 }
 

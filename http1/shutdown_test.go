@@ -79,7 +79,7 @@ func TestShutdownInTheMidst(t *testing.T) {
 					done := false
 					var failed error
 					server.Go(func() {
-						ctx, cancel := w.WithTimeout(context.Background(), 30*time.Second)
+						ctx, cancel := w.WithTimeout(t.Context(), 30*time.Second)
 						defer cancel()
 						failed = server.Engine().Shutdown(ctx)
 						done = true
@@ -159,7 +159,7 @@ func TestNoLeak(t *testing.T) {
 	rig.Eventually(t, "the goroutines end", func() bool {
 		p := make([]byte, 1<<20)
 		left = nil
-		for _, one := range strings.Split(string(p[:runtime.Stack(p, true)]), "\n\n") {
+		for one := range strings.SplitSeq(string(p[:runtime.Stack(p, true)]), "\n\n") {
 			if strings.Contains(one, "rondo/http1.") {
 				left = append(left, one)
 			}
