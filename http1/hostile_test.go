@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"runtime"
@@ -24,7 +25,10 @@ import (
 
 // TestSlowloris has a good client among thousands that say a byte of a head, or of a body, every few seconds. Its requests are answered as if it were alone, and the others get no further than they may.
 func TestSlowloris(t *testing.T) {
-	const many = 2000
+	many := 2000
+	if raceEnabled {
+		many = 100
+	}
 	for _, x := range []struct{ name, head string }{
 		{"heads", "GET / HTTP/1.1\r\nHost: h\r\nX-A: "},
 		{"bodies", "POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"},
@@ -508,8 +512,11 @@ func TestPrefixes(t *testing.T) {
 				for raw := range heads {
 					delete(all, raw) // one is the beginning of another
 				}
-				n, ended := 0, 0
-				for raw := range all {
+				n, ended, i := 0, 0, 0
+				for _, raw := range slices.Sorted(maps.Keys(all)) {
+					if i++; raceEnabled && i%20 != 0 {
+						continue
+					}
 					for whole := range heads {
 						if strings.HasPrefix(raw, whole) { // a request, and the beginning of what is none
 							raw = ""
@@ -530,7 +537,7 @@ func TestPrefixes(t *testing.T) {
 					}
 				}
 				w.Wait(func() bool { return ended == n })
-				if called != 0 || n < 3000 {
+				if called != 0 || n < 3000 && !raceEnabled {
 					w.Errorf("of %d prefixes %d have come to a handler, and were whole for it", n, called)
 				}
 			})
