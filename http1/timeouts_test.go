@@ -245,6 +245,29 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// TestTimeoutsBesideOthers has a connection whose time is over soon among some that may be idle for long, and were there before it, or come behind it.
+func TestTimeoutsBesideOthers(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		host(w, &http1.Server{ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 10 * time.Minute, Handler: http.NotFoundHandler()})
+		for range 3 {
+			began := w.Elapsed()
+			before := w.DialPeer("server:80")
+			w.Sleep(time.Second)
+			p := w.DialPeer("server:80")
+			p.Send("GET / ")
+			behind := w.DialPeer("server:80")
+			start := w.Elapsed()
+			if status, _ := reply(w, p); status != "408 Request Timeout" {
+				w.Errorf("%s", status)
+			}
+			within(w, "the head", w.Elapsed()-start, 4*time.Second, 7*time.Second)
+			before.ExpectEnd()
+			behind.ExpectEnd()
+			within(w, "idle", w.Elapsed()-began, 9*time.Minute, 11*time.Minute)
+		}
+	})
+}
+
 // TestDrip has clients that take their answers slowly, which they may: for longer than IdleTimeout.
 func TestDrip(t *testing.T) {
 	for name, h := range kinds(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
