@@ -434,11 +434,14 @@ func TestHijacked(t *testing.T) {
 					t.Error(err)
 					return
 				}
+				if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, http.ErrBodyReadAfterClose) {
+					t.Error(err)
+				}
 				conns <- c
 				x.then(w)
 			})
 			c := rig.Dial(t, addr)
-			rig.Send(t, c, plainGet)
+			rig.Send(t, c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
 			own := rig.Await(t, conns)
 			rig.Send(t, own, "mine")
 			rig.Expect(t, c, "mine")
@@ -588,4 +591,55 @@ func TestLimitsOfHeads(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGreedyPipeline has a client ask and ask, and read nothing: handlers are called as long as their answers find room, and no longer.
+func TestGreedyPipeline(t *testing.T) {
+	for _, kind := range kindNames {
+		t.Run(kind, func(t *testing.T) {
+			sim.Run(t, sim.Config{}, func(w *sim.World) {
+				called := 0
+				h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					called++
+					w.Header().Set("Content-Length", "100000")
+					w.Write(make([]byte, 100000))
+				})
+				host(w, &http1.Server{Handler: kinds(h)[kind]})
+				p := w.DialPeer("server:80")
+				p.PauseReading()
+				p.Send(strings.Repeat(plainGet, 200))
+				w.Sleep(30 * time.Second)
+				if called == 0 || called > 20 {
+					w.Errorf("%d handlers were called for a client that does not read", called)
+				}
+				p.ResumeReading()
+				for range 200 {
+					if status, body := reply(w, p); status != "200 OK" || len(body) != 100000 {
+						w.Fatalf("%s, %d bytes", status, len(body))
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestWriteDeadlinePassed has a handler that does not look at what its writes have said, and returns when its deadline has passed: the client is reset, and does not get the rest some time later.
+func TestWriteDeadlinePassed(t *testing.T) {
+	sim.Run(t, sim.Config{}, func(w *sim.World) {
+		host(w, &http1.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Content-Length", fmt.Sprint(4<<20))
+			if err := http.NewResponseController(rw).SetWriteDeadline(w.Now().Add(3 * time.Second)); err != nil {
+				w.Errorf("%v", err)
+			}
+			for range 64 {
+				rw.Write(make([]byte, 64<<10))
+			}
+		})})
+		p := w.DialPeer("server:80")
+		p.PauseReading()
+		p.Send(plainGet)
+		w.Sleep(10 * time.Second)
+		p.ResumeReading()
+		p.ExpectReset()
+	})
 }
