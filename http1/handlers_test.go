@@ -88,7 +88,7 @@ func TestHandlers(t *testing.T) {
 				if got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
-				if _, body := get(t, "http://"+ln.Addr().String()); body != "fine" {
+				if body := get(t, "http://"+ln.Addr().String()); body != "fine" {
 					t.Error(body)
 				}
 			})

@@ -101,7 +101,7 @@ func TestSlowlorisSockets(t *testing.T) {
 				rig.Send(t, c, []string{"GET / HTTP/1.1\r\nHo", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n123", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12"}[i%3])
 			}
 			for range 20 {
-				if _, body := get(t, "http://"+addr); body != "hello" {
+				if body := get(t, "http://"+addr); body != "hello" {
 					t.Fatal(body)
 				}
 			}
@@ -276,7 +276,7 @@ func TestLeaveInTheMidst(t *testing.T) {
 			if err := rig.Await(t, errs); err == nil && name != "on the loop" {
 				t.Error("the handler was not told")
 			}
-			if _, body := get(t, "http://"+addr); body != "fine" {
+			if body := get(t, "http://"+addr); body != "fine" {
 				t.Error(body)
 			}
 		})

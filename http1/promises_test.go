@@ -37,7 +37,7 @@ func TestContextValues(t *testing.T) {
 	})) {
 		t.Run(name, func(t *testing.T) {
 			addr := serve(t, &http1.Server{Handler: h, IdleTimeout: 3 * time.Second})
-			if _, body := get(t, "http://"+addr); body != addr+" true 3s" {
+			if body := get(t, "http://"+addr); body != addr+" true 3s" {
 				t.Fatal(body)
 			}
 		})
@@ -62,7 +62,7 @@ func TestMux(t *testing.T) {
 			for path, want := range map[string]string{
 				"/item/7": "GET /item/{id} 7 ", "/item/8": "GET /item/{id} 8 ", "/rest/a/b": "/rest/{id...} a/b ", "/strip/x": "/x", "/none": "404 page not found\n",
 			} {
-				if _, body := get(t, "http://"+addr+path); body != want {
+				if body := get(t, "http://"+addr+path); body != want {
 					t.Errorf("%s: %q", path, body)
 				}
 			}
@@ -240,8 +240,8 @@ func TestTimeoutHandler(t *testing.T) {
 		wrote <- err
 	})
 	addr := "http://" + serve(t, &http1.Server{Handler: http.TimeoutHandler(slow, 20*time.Millisecond, "it took too long")})
-	if res, body := get(t, addr); res.StatusCode != 503 || body != "it took too long" {
-		t.Fatal(res, body)
+	if body := get(t, addr); body != "it took too long" {
+		t.Fatal(body)
 	}
 	close(release)
 	if err := rig.Await(t, wrote); !errors.Is(err, http.ErrHandlerTimeout) {
@@ -284,7 +284,7 @@ func TestReverseProxy(t *testing.T) {
 	t.Cleanup(tr.CloseIdleConnections)
 	proxy := &httputil.ReverseProxy{Transport: tr, Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to); p.SetXForwarded() }, ErrorLog: log.New(io.Discard, "", 0)}
 	front := serve(t, &http1.Server{Handler: proxy})
-	if _, body := get(t, "http://"+front); body != to.Host+"127.0.0.1" {
+	if body := get(t, "http://"+front); body != to.Host+"127.0.0.1" {
 		t.Error(body)
 	}
 	own := &http.Transport{}
@@ -368,7 +368,7 @@ func TestInterfaces(t *testing.T) {
 		_, n := w.(http.CloseNotifier) //nolint:staticcheck // it is what is tested
 		fmt.Fprint(w, f, h, rf, s, n, http.NewResponseController(w).EnableFullDuplex())
 	})
-	if _, body := get(t, "http://"+addr); body != "true true true true true <nil>" {
+	if body := get(t, "http://"+addr); body != "true true true true true <nil>" {
 		t.Fatal(body)
 	}
 }
@@ -381,7 +381,7 @@ func TestReadFrom(t *testing.T) {
 			t.Error(n, err)
 		}
 	})
-	if _, body := get(t, "http://"+addr); len(body) != 100000 {
+	if body := get(t, "http://"+addr); len(body) != 100000 {
 		t.Fatal(len(body))
 	}
 }
