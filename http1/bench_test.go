@@ -14,10 +14,13 @@ import (
 // BenchmarkRequest is one short request and its answer on one connection, with what is allocated for it.
 func BenchmarkRequest(b *testing.B) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "Hello, World!") })
+	mux, routed := http.NewServeMux(), http.NewServeMux()
+	mux.Handle("/", h)
+	routed.Handle("/", http1.NonBlocking(h))
 	for _, x := range []struct {
 		name string
 		h    http.Handler
-	}{{"NonBlocking", http1.NonBlocking(h)}, {"Task", http1.Task(h)}, {"Goroutine", h}} {
+	}{{"NonBlocking", http1.NonBlocking(h)}, {"Mux", http1.NonBlocking(mux)}, {"Routed", http1.Routed(routed)}, {"Task", http1.Task(h)}, {"Goroutine", h}} {
 		b.Run(x.name, func(b *testing.B) {
 			e := rig.New(b, rondo.Config{Loops: 1})
 			ln, err := e.Listen("tcp", "127.0.0.1:0", (&http1.Server{Handler: x.h}).Protocol)

@@ -47,7 +47,8 @@ func (c *clock) field(now time.Duration) string {
 type wheel struct {
 	loop  *rondo.Loop
 	lists [wheelSize]conn // each the head of a ring
-	at    int64           // the second whose list is next
+	at    int64           // the first second whose list may have anybody
+	armed int64           // the second for which the timer is set
 	count int             // of connections
 	looks bool            // expire is under way, and arms the timer when it is done
 	timer rondo.Timer
@@ -78,7 +79,8 @@ func (w *wheel) add(h *conn, now time.Duration) {
 	h.prev, h.next = list.prev, list
 	list.prev.next, list.prev = h, h
 	h.listed = int32(second) //nolint:gosec // 68 years
-	if w.count++; w.count == 1 && !w.looks {
+	if w.count++; !w.looks && (w.count == 1 || second < w.armed) {
+		w.timer.Stop()
 		w.arm()
 	}
 }
@@ -108,7 +110,7 @@ func (w *wheel) arm() {
 	for next < w.at+wheelSize && w.lists[next%wheelSize].next == &w.lists[next%wheelSize] {
 		next++
 	}
-	w.at = next
+	w.armed = next
 	w.timer = w.loop.After(time.Duration(next)*tick-w.loop.Elapsed(), w.expire)
 }
 

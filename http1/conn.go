@@ -32,6 +32,7 @@ const (
 	draining                       // the engine shuts down: no request after this one
 	heard                          // the peer has ended its direction
 	full                           // more is written than the peer takes
+	sending                        // due is when the last answer must have been taken
 )
 
 // ConnectionMade implements rondo.Protocol, as those below do.
@@ -44,9 +45,17 @@ func (h *conn) ConnectionMade(c *rondo.Conn) {
 	h.shard.wheel.hasten(h, h.shard.clock.elapsed())
 }
 
-// rest is a connection's state between two requests.
+// rest is a connection's state between two requests. If there is a WriteTimeout, that is looked after first.
 func (h *conn) rest() {
-	h.expect(h.shard.idle)
+	s := h.shard
+	h.is &^= sending
+	if s.write > 0 && (s.idle == 0 || s.write < s.idle) {
+		h.is |= sending
+		h.expect(s.write)
+		s.wheel.hasten(h, s.clock.elapsed())
+		return
+	}
+	h.expect(s.idle)
 }
 
 // expect says how long the present state may last; 0 is for ever. In the wheel the connection stays where it is: see hasten.
@@ -93,6 +102,7 @@ func (h *conn) begin(c *rondo.Conn, p []byte) int {
 	case n == 0:
 		if h.partial == nil {
 			h.partial, s.head = r, new(wire.Request)
+			h.is &^= sending
 			h.expect(s.header)
 			s.wheel.hasten(h, s.clock.elapsed())
 		}
@@ -150,6 +160,7 @@ func (h *conn) PauseWriting(c *rondo.Conn) {
 	h.is |= full
 	if h.x != nil {
 		h.x.pause(true)
+		return
 	}
 	c.PauseReading()
 }
@@ -184,16 +195,24 @@ func (h *conn) ConnectionLost(_ *rondo.Conn, err error) {
 
 // timeOut is when the present state has lasted too long.
 func (h *conn) timeOut() {
-	switch c := h.c; {
+	due := h.due
+	h.due = never
+	switch c, s := h.c, h.shard; {
 	case h.x != nil:
 		h.x.timeOut(c)
 	case h.partial != nil:
 		h.partial = nil
 		h.refuse(c, &wire.Error{Status: http.StatusRequestTimeout, Reason: "the request's head did not come in time"})
+	case h.is&sending != 0 && c.Buffered() > 0:
+		c.Abort()
+	case h.is&sending != 0:
+		h.is &^= sending
+		if s.idle > 0 {
+			h.due = due - s.write + s.idle
+		}
 	default:
 		_ = c.Close()
 	}
-	h.due = never
 }
 
 // done is called when an exchange is over: whether all of the request was read, and whether another may follow.
@@ -208,7 +227,9 @@ func (h *conn) done(c *rondo.Conn, read, keep bool) {
 		return
 	}
 	h.rest()
-	if h.is&full == 0 {
-		c.ResumeReading()
+	if h.is&full != 0 {
+		c.PauseReading()
+		return
 	}
+	c.ResumeReading()
 }

@@ -41,10 +41,11 @@ func (h *conn) start(c *rondo.Conn, r *wire.Request, p []byte) {
 		h.done(c, true, !r.Close)
 		return
 	}
-	if h.shard.mode == onLoop {
+	switch mode := h.shard.mode; mode {
+	case onLoop, byRoute:
 		h.startInline(c, r, p)
-	} else {
-		h.startHandling(c, r, p)
+	default:
+		h.startHandling(c, r, p, mode)
 	}
 }
 

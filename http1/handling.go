@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rondo-go/rondo"
@@ -21,7 +22,8 @@ type handling struct {
 	req   *http.Request
 	began time.Duration
 
-	task *task.Task // in which the handler runs; nil if it is on a goroutine
+	task *task.Task  // in which the handler runs; nil if it is on a goroutine
+	gone atomic.Bool // the handler has returned, and what it has left behind must not reach the connection
 
 	// The handler's.
 	res      response
@@ -29,9 +31,11 @@ type handling struct {
 
 	// The loop's.
 	frame    frame
-	length   int64 // of the body, as far as it was announced; never changed
-	dropped  int   // bytes of the body that came when nobody wanted them any more
-	drops    bool  // that is so: the handler has returned
+	readBy   time.Duration // when the body must be here, by the loop's clock
+	writeBy  time.Duration // when the handler must have returned
+	length   int64         // of the body, as far as it was announced; never changed
+	dropped  int           // bytes of the body that came when nobody wanted them any more
+	drops    bool          // that is so: the handler has returned
 	over     bool
 	returned bool // the task has
 
@@ -47,6 +51,7 @@ type handling struct {
 	out      []byte                   // of the answer, not taken by the loop
 	stalled  bool                     // the peer does not read
 	last     bool                     // no further request is wanted on this connection
+	answers  bool                     // the head of the answer is made, so 100 Continue would be a part of that
 	got      int64                    // bytes of the body that have come
 	posted   bool                     // the loop has been asked to come
 	asks     asks                     // for what
@@ -76,11 +81,11 @@ const (
 	handOverMin = 4 << 10
 )
 
-func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte) {
+func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte, mode mode) {
 	s := h.shard
 	x := &handling{conn: h}
 	x.changed.L = &x.mu
-	x.ctx.engine, x.ctx.server = s.loop.Engine(), s.server
+	x.ctx.shard = s
 	x.ctx.local = x.local
 	x.req = new(http.Request).WithContext(&x.ctx)
 	if err := x.parts.fill(x.req, h, c, r, p); err != nil {
@@ -103,8 +108,8 @@ func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte) {
 	}
 	h.x = x
 	x.last = h.is&(draining|heard) != 0
-	h.limit()
-	if s.mode == inTask {
+	x.limit()
+	if mode == inTask {
 		s.perform(x)
 	} else {
 		s.workers.do(x)
@@ -128,17 +133,40 @@ func (s *shard) perform(x *handling) {
 }
 
 // limit has the exchange end when ReadTimeout or WriteTimeout does.
-func (h *conn) limit() {
-	s := h.shard
-	if d := s.write; d > 0 || s.read > 0 {
-		if d == 0 || s.read > 0 && s.read < d && !h.x.(*handling).whole {
-			d = s.read
-		}
-		h.expect(d)
-		s.wheel.hasten(h, s.clock.elapsed())
-		return
+func (x *handling) limit() {
+	h, s := x.conn, x.conn.shard
+	x.readBy, x.writeBy = never, never
+	if s.read > 0 && !x.whole {
+		x.readBy = s.clock.elapsed() + s.read
 	}
-	h.expect(0)
+	if s.write > 0 {
+		x.writeBy = s.clock.elapsed() + s.write
+	}
+	h.is &^= sending
+	if h.due = min(x.readBy, x.writeBy); h.due != never {
+		s.wheel.hasten(h, s.clock.elapsed())
+	}
+}
+
+func (x *handling) timeOut(c *rondo.Conn) {
+	h, now := x.conn, x.conn.shard.clock.elapsed()
+	switch {
+	case x.writeBy <= now:
+		x.over = true
+		c.Abort()
+	case x.frame.done() || x.readBy > now:
+		h.due = min(x.readBy, x.writeBy)
+		if x.frame.done() {
+			h.due = x.writeBy
+		}
+	case x.drops:
+		x.over = true
+		h.done(c, false, false)
+	default: // the handler may still answer
+		x.readBy = never
+		h.due = x.writeBy
+		x.broken(c, os.ErrDeadlineExceeded)
+	}
 }
 
 // run is the goroutine's, whose buffers it borrows: a ResponseWriter is not used any more when the handler has returned.
@@ -150,14 +178,18 @@ func (x *handling) run(w *worker) {
 		}
 		w.names = x.res.names
 		clear(w.header)
-		x.res.returned = true
 		x.returned = x.task != nil
 	}()
 	want := askFinish
 	defer func() {
+		x.gone.Store(true)
 		x.ctx.end()
 		x.mu.Lock()
 		defer x.mu.Unlock()
+		x.closed = true // Body is not to be read any more
+		if !x.whole {
+			x.wake() // who does, on a goroutine of the handler's
+		}
 		x.asks |= want
 		x.post()
 	}()
@@ -173,14 +205,17 @@ func (x *handling) run(w *worker) {
 	switch {
 	case x.hijacked:
 		want = 0
-	case !ok, !x.res.finish():
+	case !ok:
 		want = askAbort
 	default:
-		if x.res.close {
+		if !x.res.finish() {
+			want = askAbort
+		} else if x.res.close {
 			want |= askClose
 		}
 		x.mu.Lock()
 		x.put(x.res.out)
+		x.res.out = nil
 		x.mu.Unlock()
 	}
 }
@@ -191,6 +226,8 @@ func (x *handling) isLast() bool {
 	defer x.mu.Unlock()
 	return x.last || x.expects || !x.whole && x.length-x.got > maxDropped
 }
+
+func (x *handling) engine() *rondo.Engine { return x.conn.shard.loop.Engine() }
 
 // post has the loop come, with the lock held.
 func (x *handling) post() {
@@ -217,7 +254,7 @@ func (x *handling) wake() {
 		return
 	}
 	x.changed.Broadcast()
-	x.ctx.engine.Wake(x)
+	x.engine().Wake(x)
 }
 
 // wait waits until ready says so, with the lock held. A task may be cancelled meanwhile: that is the error.
@@ -250,7 +287,7 @@ func (x *handling) await() error {
 func (x *handling) block(ready func() bool) {
 	x.mu.Unlock()
 	defer x.mu.Lock() // also when Block does not return, since the goroutine is killed
-	x.ctx.engine.Block(func() bool {
+	x.engine().Block(func() bool {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		return ready()
@@ -267,7 +304,7 @@ func (x *handling) Run(*rondo.Loop) {
 		return
 	}
 	out, want := x.out, x.asks
-	x.out, x.asks = nil, x.asks&askFinish // which is said once
+	x.out, x.asks = nil, 0
 	resume := x.full && len(x.in) < window/2
 	if resume {
 		x.full = false
@@ -296,16 +333,34 @@ func (x *handling) Run(*rondo.Loop) {
 	}
 	switch {
 	case want&askAbort != 0:
-		x.over = true
-		h.x = nil
-		c.Abort()
+		x.abort(c)
 	case want&askHijack != 0:
 		x.giveAway(c)
 	case want&askFinish != 0:
 		x.finish(c, want&askClose == 0)
-	case resume && h.is&full == 0:
+	case resume:
 		c.ResumeReading()
 	}
+}
+
+// abort ends an answer that never will be complete. The client gets what was sent of it, and sees that this is not all; where it could not see it, it is reset.
+func (x *handling) abort(c *rondo.Conn) {
+	h := x.conn
+	x.over = true
+	x.stop()
+	if x.write.over() || !x.res.delimited() {
+		c.Abort()
+		return
+	}
+	h.x = nil
+	h.shut(c)
+}
+
+// stop is called when no deadline of the handler's matters any more.
+func (x *handling) stop() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stopTimers()
 }
 
 // finish is when the answer is complete.
@@ -315,12 +370,24 @@ func (x *handling) finish(c *rondo.Conn, keep bool) {
 		return
 	}
 	h.shard.log(x.req, &x.res, x.began)
+	x.stop()
+	if x.write.over() {
+		x.over = true
+		c.Abort()
+		return
+	}
 	if keep && !x.frame.done() && !x.expects && x.inErr == nil {
 		x.drops = true // the rest of the body is between us and the next request
 		x.mu.Lock()
 		x.dropped = len(x.in)
 		x.in, x.full = nil, false
 		x.mu.Unlock()
+		x.writeBy = never
+		if s := h.shard; s.header > 0 { // it gets no longer than the next head would
+			x.readBy = min(x.readBy, s.clock.elapsed()+s.header)
+		}
+		h.due = x.readBy
+		h.shard.wheel.hasten(h, h.shard.clock.elapsed())
 		c.ResumeReading()
 		return
 	}
@@ -331,6 +398,9 @@ func (x *handling) finish(c *rondo.Conn, keep bool) {
 func (x *handling) receives() bool { return !x.frame.done() }
 
 func (x *handling) received(c *rondo.Conn, p []byte) int {
+	if x.inErr != nil { // nobody can tell what this is
+		return len(p)
+	}
 	taken := 0
 	for !x.frame.done() && taken < len(p) {
 		data, n, err := x.frame.next(p[taken:])
@@ -394,9 +464,9 @@ func (x *handling) broken(c *rondo.Conn, err error) {
 	}
 	x.mu.Lock()
 	x.inErr = err
+	x.last = true
 	x.wake()
 	x.mu.Unlock()
-	c.PauseReading() // for ever: nobody can tell what follows
 }
 
 func (x *handling) pause(on bool) {
@@ -404,9 +474,6 @@ func (x *handling) pause(on bool) {
 	defer x.mu.Unlock()
 	if x.stalled = on; !on {
 		x.wake()
-		if !x.full && x.inErr == nil && (x.drops || !x.whole) {
-			x.conn.c.ResumeReading()
-		}
 	}
 }
 
@@ -424,7 +491,7 @@ func (x *handling) ended(err error) {
 	}
 	x.wake()
 	x.mu.Unlock()
-	x.ctx.end()
+	x.ctx.leave()
 	x.cancel(err)
 	if x.drops {
 		x.over = true
@@ -447,9 +514,10 @@ func (x *handling) lost(err error) {
 		x.taken.done = true
 	}
 	x.out = nil
+	x.stopTimers()
 	x.wake()
 	x.mu.Unlock()
-	x.ctx.end()
+	x.ctx.leave()
 	x.cancel(x.dead)
 }
 
@@ -458,11 +526,6 @@ func (x *handling) cancel(reason error) {
 	if x.task != nil && !x.returned {
 		x.task.Cancel(reason)
 	}
-}
-
-func (x *handling) timeOut(c *rondo.Conn) {
-	x.over = true
-	c.Abort()
 }
 
 // local is the connection's address, for whom asks on another goroutine.
@@ -487,85 +550,4 @@ func (x *handling) local() any {
 		return nil
 	}
 	return addr
-}
-
-// body is a request's, as its handler sees it.
-type body struct{ x *handling }
-
-// Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	x := b.x
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.expects && !x.closed {
-		x.expects = false
-		x.asks |= askContinue
-		x.post()
-	}
-	for {
-		switch {
-		case x.closed:
-			return 0, http.ErrBodyReadAfterClose
-		case len(p) == 0:
-			return 0, nil
-		case len(x.in) > 0:
-			n := copy(p, x.in)
-			if x.in = x.in[n:]; len(x.in) == 0 {
-				x.in = nil
-			}
-			if x.full && len(x.in) < window/2 {
-				x.post()
-			}
-			return n, nil
-		case x.whole:
-			b.x.trail()
-			return 0, io.EOF
-		case x.inErr != nil:
-			return 0, x.inErr
-		case x.read.over():
-			return 0, os.ErrDeadlineExceeded
-		}
-		if err := x.wait(func() bool { return x.closed || len(x.in) > 0 || x.whole || x.inErr != nil || x.read.over() }); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// Close implements io.Closer.
-func (b *body) Close() error {
-	x := b.x
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.closed = true
-	x.in = nil
-	if x.full {
-		x.post()
-	}
-	return nil
-}
-
-// trail gives the request what came behind its body, with the lock held.
-func (x *handling) trail() {
-	for name, values := range x.parts.trailer {
-		if x.req.Trailer == nil {
-			x.req.Trailer = http.Header{}
-		}
-		x.req.Trailer[name] = values
-	}
-	x.parts.trailer = nil
-}
-
-// announced are the trailers that a request says will come, without their values.
-func announced(h http.Header) http.Header {
-	var w response
-	w.announce(h["Trailer"])
-	if len(w.trailers) == 0 {
-		return nil
-	}
-	delete(h, "Trailer")
-	t := http.Header{}
-	for _, name := range w.trailers {
-		t[name] = nil
-	}
-	return t
 }

@@ -16,6 +16,7 @@ type inline struct {
 	parts parts
 	ctx   requestContext
 	req   *http.Request // whose context is ctx
+	blank *http.Request // req before its first request
 	res   response
 	frame frame
 	body  []byte // gathered
@@ -50,15 +51,20 @@ func (s *shard) inline() *inline {
 		return x
 	}
 	x := new(inline)
-	x.ctx.engine, x.ctx.server = s.loop.Engine(), s.server
+	x.ctx.shard = s
 	x.ctx.local = func() any { return x.conn.c.LocalAddr() }
-	x.req = new(http.Request).WithContext(&x.ctx)
+	x.blank = new(http.Request).WithContext(&x.ctx)
+	x.req = new(http.Request)
+	*x.req = *x.blank
 	x.res = response{req: x.req, clock: &s.clock, onLoop: true, header: http.Header{}}
 	return x
 }
 
 // maxInline is how many are kept for the next requests: more than one is needed only for bodies.
 const maxInline = 16
+
+// largeAnswer is what may be beyond an engine's WriteLimit.
+const largeAnswer = 1 << 20
 
 func (s *shard) putInline(x *inline) {
 	x.conn = nil
@@ -68,7 +74,7 @@ func (s *shard) putInline(x *inline) {
 	}
 	x.body = x.body[:0]
 	x.ctx.err, x.ctx.done, x.ctx.after = nil, nil, nil
-	x.req.Form, x.req.PostForm, x.req.MultipartForm, x.req.Trailer, x.req.Body = nil, nil, nil, nil, nil
+	*x.req = *x.blank // what a router has put into it is in members that cannot be seen
 	if len(s.free) < maxInline {
 		s.free = append(s.free, x)
 	}
@@ -82,6 +88,13 @@ func (h *conn) startInline(c *rondo.Conn, r *wire.Request, p []byte) {
 		s.putInline(x)
 		h.refuse(c, err)
 		return
+	}
+	if s.mode == byRoute {
+		if mode := route(s.router, x.req); mode != onLoop {
+			s.putInline(x)
+			h.startHandling(c, r, p, mode)
+			return
+		}
 	}
 	if s.server.AccessLog != nil {
 		x.began = s.loop.Elapsed()
@@ -97,8 +110,9 @@ func (h *conn) startInline(c *rondo.Conn, r *wire.Request, p []byte) {
 	}
 	h.x = x
 	x.frame.begin(r.Body)
+	h.is &^= sending
+	h.expect(s.read)
 	if s.read > 0 {
-		h.expect(s.read)
 		s.wheel.hasten(h, s.clock.elapsed())
 	}
 	if r.Expect {
@@ -154,30 +168,39 @@ func (x *inline) serve(c *rondo.Conn) {
 	x.ctx.end()
 	if !ok {
 		h.x = nil
-		c.Abort()
+		h.shut(c)
 		return
 	}
 	x.res.draining = h.is&(draining|heard) != 0
 	whole := x.res.finish()
+	if n := len(x.res.out); n >= largeAnswer {
+		c.SetWriteLimits(0, 64<<10, c.Buffered()+n+largeAnswer) // it is there, so refusing to keep it would save nothing
+	}
 	_, _ = c.Write(x.res.out) // what fails ends the connection
 	s.log(x.req, &x.res, x.began)
 	keep := !x.res.close
 	s.putInline(x)
 	switch {
-	case !whole:
+	case !whole: // which the client sees
 		h.x = nil
-		c.Abort()
+		h.shut(c)
 	case h.is&lost == 0:
 		h.done(c, true, keep)
 	}
 }
 
-func (x *inline) receives() bool        { return !x.frame.done() }
-func (x *inline) pause(bool)            {}
+func (x *inline) receives() bool { return !x.frame.done() }
+func (x *inline) pause(on bool) {
+	if c := x.conn.c; on {
+		c.PauseReading()
+	} else {
+		c.ResumeReading()
+	}
+}
 func (x *inline) ended(error)           { _ = x.conn.c.Close() } // the body cannot be whole any more
 func (x *inline) lost(error)            {}
 func (x *inline) drain()                {}
-func (x *inline) timeOut(c *rondo.Conn) { x.conn.refuse(c, errBodyTime) }
+func (x *inline) timeOut(c *rondo.Conn) { x.conn.x = nil; x.conn.refuse(c, errBodyTime) }
 
 var errBodyTime = &wire.Error{Status: http.StatusRequestTimeout, Reason: "the request's body did not come in time"}
 

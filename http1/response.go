@@ -24,7 +24,6 @@ type response struct {
 	written  int64       // bytes of the body
 	trailers []string    // that were announced
 	names    []string    // see sorted
-	returned bool        // the handler has
 	headSent bool        // the head is in out, or sent
 	chunked  bool
 	close    bool // the connection cannot be used again
@@ -253,6 +252,11 @@ func (w *response) finish() bool {
 		return false
 	}
 	return true
+}
+
+// delimited reports whether a client can tell an answer that was cut off from one that is whole: not if that ends with the connection.
+func (w *response) delimited() bool {
+	return !w.headSent || w.chunked || w.length >= 0 || w.isHead() || !bodyAllowed(w.status)
 }
 
 // announce notes which fields come behind the body.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/http1/wire"
-	"github.com/rondo-go/rondo/task"
 )
 
 // Server answers HTTP/1.1 and HTTP/1.0. Handler is all that it needs; the fields have the names that they have in net/http, and are not to be changed once a connection has
@@ -25,7 +24,9 @@ type Server struct {
 	// IdleTimeout is how long a connection may wait for its first request, and for its next. Zero means 2 minutes; less than zero no limit.
 	IdleTimeout time.Duration
 
-	// ReadTimeout is how long a whole request may take, its body included; WriteTimeout how long after the end of its head its answer may take to be written. Zero or less means no limit.
+	// ReadTimeout is how long a request's body may take from the end of its head; if ReadHeaderTimeout is zero and this is less than 10 seconds, it holds for the head too. When it has passed, reading the
+	// body fails with os.ErrDeadlineExceeded, and the answer is the connection's last. WriteTimeout is how long the handler may take from there, and then, again, the client for what is not sent
+	// yet; then the connection is reset. Zero or less means no limit. What is left of a body when its handler has returned gets no longer than a head.
 	ReadTimeout, WriteTimeout time.Duration
 
 	// MaxHeaderBytes is how long a request's head may be, its first line and its empty last one included; longer ones are answered with 431. Zero means 64 KiB. It must be less than the engine's
@@ -95,54 +96,23 @@ func (s *shard) logger() *slog.Logger {
 	return s.loop.Engine().Logger()
 }
 
-// mode is where handlers run.
-type mode uint8
-
-const (
-	onGoroutine mode = iota
-	onLoop
-	inTask
-)
-
-// marked is a handler of which it is known where it may run.
-type marked struct {
-	http.Handler
-	mode mode
-}
-
-// NonBlocking says of h that it never waits: for no other goroutine, no disk, no network, not even a lock that is held for long. It is then called on the connection's loop, when all of the request's body is there, and
-// costs no goroutine. Neither the request nor the ResponseWriter may be used after it has returned: both serve the next request. What is written is kept until it returns.
-//
-// It is for the handler of a [Server]. Elsewhere it is h.
-func NonBlocking(h http.Handler) http.Handler { return marked{h, onLoop} }
-
-// Task has h run in a task on the connection's loop (package task), which [TaskOf] finds: straight-line code that costs no goroutine and needs no locks. Reading the body and writing the answer wait as a goroutine would,
-// and leave the loop to others. When the client leaves, what the task awaits is cancelled. It must not wait for anything else than its task can await.
-//
-// It is for the handler of a [Server]. Elsewhere it is h, and TaskOf finds nothing.
-func Task(h http.Handler) http.Handler { return marked{h, inTask} }
-
-// TaskOf is the task in which a request's handler runs; nil if it is none of Task's.
-func TaskOf(r *http.Request) *task.Task {
-	t, _ := r.Context().Value(taskKey{}).(*task.Task)
-	return t
-}
-
 // shard is a server's part on one loop.
 type shard struct {
-	server  *Server
-	loop    *rondo.Loop
-	handler http.Handler
-	mode    mode
-	kits    []*worker // what tasks make answers with
-	limits  wire.Limits
-	head    *wire.Request // of the request that is being parsed
-	host    string        // the last one
-	clock   clock
-	wheel   wheel
-	free    []*inline // for the next requests
-	workers workers
-	buffers [][]byte // for answers, likewise
+	server   *Server
+	standard *http.Server // what handlers find under http.ServerContextKey: it says what Server does, and does nothing
+	loop     *rondo.Loop
+	handler  http.Handler
+	mode     mode
+	router   Router    // if mode is byRoute
+	kits     []*worker // what tasks make answers with
+	limits   wire.Limits
+	head     *wire.Request // of the request that is being parsed
+	host     string        // the last one
+	clock    clock
+	wheel    wheel
+	free     []*inline // for the next requests
+	workers  workers
+	buffers  [][]byte // for answers, likewise
 
 	idle, header, read, write time.Duration
 }
@@ -162,12 +132,32 @@ func (s *Server) shard(l *rondo.Loop) *shard {
 	}
 	if m, ok := h.handler.(marked); ok {
 		h.handler, h.mode = m.Handler, m.mode
+		h.router, _ = m.Handler.(Router)
+	}
+	if s.ReadHeaderTimeout == 0 && h.read > 0 {
+		h.header = min(h.header, h.read)
+	}
+	h.standard = &http.Server{
+		Handler: h.handler, ReadHeaderTimeout: h.header, ReadTimeout: h.read, WriteTimeout: h.write, IdleTimeout: h.idle, MaxHeaderBytes: h.limits.Head,
 	}
 	h.clock.loop = l
 	h.wheel.init(l)
 	h.workers.init(l)
+	l.OnStop(h.stop)
 	all[s] = h
 	return h
+}
+
+// stop tells handlers that their connections have ended. ConnectionLost would do so, but at the end of the turn, in which tasks have been told already not to wait for anything any more.
+func (s *shard) stop() {
+	for i := range s.wheel.lists {
+		list := &s.wheel.lists[i]
+		for c := list.next; c != list; c = c.next {
+			if x, ok := c.x.(*handling); ok {
+				x.lost(rondo.ErrEngineClosed)
+			}
+		}
+	}
 }
 
 // buffer is one for an answer; putBuffer gives it back. A handler's goroutine has it in between.

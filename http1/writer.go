@@ -16,10 +16,18 @@ import (
 // This file is the http.ResponseWriter of a handler on its own goroutine.
 
 // Header implements http.ResponseWriter, as the next two do.
-func (x *handling) Header() http.Header { return x.res.header }
+func (x *handling) Header() http.Header {
+	if x.gone.Load() {
+		return http.Header{} // the other is some other answer's by now
+	}
+	return x.res.header
+}
+
+// CloseNotify implements http.CloseNotifier, which is deprecated, and which some routers ask for all the same.
+func (x *handling) CloseNotify() <-chan bool { return x.ctx.notify() }
 
 func (x *handling) WriteHeader(status int) {
-	if x.hijacked || x.res.status != 0 {
+	if x.hijacked || x.gone.Load() || x.res.status != 0 {
 		return
 	}
 	checkStatus(status)
@@ -45,31 +53,39 @@ func (x *handling) WriteHeader(status int) {
 var errReturned = errors.New("http1: the handler has returned, and its ResponseWriter is not to be used any more")
 
 func (x *handling) Write(p []byte) (int, error) {
-	if x.hijacked {
-		return 0, http.ErrHijacked
-	}
-	if x.res.returned {
-		return 0, errReturned
-	}
-	if err := x.res.take(len(p)); err != nil {
+	if err := x.usable(); err != nil {
 		return 0, err
 	}
 	w := &x.res
-	w.body = append(w.body, p[:w.room(len(p))]...)
-	if w.written > gathered {
-		x.commit()
-		if len(w.body) >= handOverMin {
-			w.flush()
-			return len(p), x.handOver()
+	if err := w.take(len(p)); err != nil {
+		return 0, err
+	}
+	for n := 0; ; {
+		m := min(len(p)-n, window) // however much it is, no more than that is kept at once
+		w.body = append(w.body, p[n:n+w.room(m)]...)
+		n += m
+		if w.written > gathered {
+			x.commit()
+			if len(w.body) >= handOverMin {
+				w.flush()
+				if err := x.handOver(); err != nil {
+					return n, err
+				}
+			}
+		}
+		if n == len(p) {
+			return n, nil
 		}
 	}
-	return len(p), nil
 }
 
 // commit puts the head into out before the answer is whole.
 func (x *handling) commit() {
 	if !x.res.headSent {
 		x.res.draining = x.isLast()
+		x.mu.Lock()
+		x.answers = true
+		x.mu.Unlock()
 		x.res.commit(false)
 	}
 }
@@ -82,8 +98,8 @@ func (x *handling) Flush() { _ = x.FlushError() }
 
 // FlushError is what http.ResponseController asks for.
 func (x *handling) FlushError() error {
-	if x.hijacked {
-		return http.ErrHijacked
+	if err := x.usable(); err != nil {
+		return err
 	}
 	if x.res.status == 0 {
 		x.res.setStatus(http.StatusOK)
@@ -114,6 +130,17 @@ func (x *handling) handOver() error {
 	return nil
 }
 
+// usable says why the ResponseWriter is of no use any more.
+func (x *handling) usable() error {
+	switch {
+	case x.gone.Load():
+		return errReturned
+	case x.hijacked:
+		return http.ErrHijacked
+	}
+	return nil
+}
+
 // EnableFullDuplex is what http.ResponseController asks for: reading the body and writing the answer never wait for each other here.
 func (*handling) EnableFullDuplex() error { return nil }
 
@@ -135,6 +162,9 @@ type deadline struct {
 func (d *deadline) over() bool { return d != nil && d.expired }
 
 func (x *handling) setDeadline(which **deadline, t time.Time) error {
+	if err := x.usable(); err != nil {
+		return err
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.dead != nil {
@@ -189,8 +219,8 @@ type hijack struct {
 
 // Hijack implements http.Hijacker. What was written and what has come and was not read goes before; the deadlines are lifted.
 func (x *handling) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if x.hijacked {
-		return nil, nil, http.ErrHijacked
+	if err := x.usable(); err != nil {
+		return nil, nil, err
 	}
 	if x.res.status != 0 {
 		x.commit()
@@ -213,7 +243,7 @@ func (x *handling) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if conn == nil {
 		return nil, nil, x.dead
 	}
-	x.hijacked = true
+	x.hijacked, x.closed = true, true
 	in := io.Reader(conn)
 	if len(x.taken.rest) > 0 {
 		in = io.MultiReader(bytes.NewReader(x.taken.rest), conn)
@@ -281,7 +311,7 @@ func (x *handling) ReadFrom(r io.Reader) (int64, error) {
 
 // sendable is a file that can be sent; nil if r is none. The answer must have a length, and the file as much.
 func (x *handling) sendable(r io.Reader) *transfer {
-	if x.hijacked || x.res.isHead() {
+	if x.usable() != nil || x.res.isHead() {
 		return nil
 	}
 	l, ok := r.(*io.LimitedReader)

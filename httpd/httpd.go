@@ -4,6 +4,7 @@ package httpd
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -21,8 +22,20 @@ import (
 var Protocols = []string{http2.NextProtoTLS, "http/1.1"}
 
 // Protocol makes the protocols of connections to s: give it to whatever makes secure connections, and offers Protocols. One that has agreed on "h2" is given to HTTP/2, all others, plain ones too, to s.
+// HTTP/2 has s's limits and timeouts, and when the engine shuts down its connections end with the requests that are under way.
 func Protocol(s *http1.Server) func() rondo.Protocol {
-	return func() rondo.Protocol { return &chooser{s} }
+	base := &http.Server{ //nolint:gosec // ReadHeaderTimeout is nothing to HTTP/2
+		Handler: s.Handler, ReadTimeout: max(0, s.ReadTimeout), WriteTimeout: max(0, s.WriteTimeout),
+		IdleTimeout: max(0, cmp.Or(s.IdleTimeout, 2*time.Minute)), MaxHeaderBytes: cmp.Or(s.MaxHeaderBytes, 64<<10), // as http1 has them
+	}
+	if base.Handler == nil {
+		base.Handler = http.DefaultServeMux
+	}
+	two := &http2.Server{IdleTimeout: base.IdleTimeout}      //nolint:staticcheck // net/http's own wants a listener
+	if err := http2.ConfigureServer(base, two); err != nil { //nolint:staticcheck // as above
+		panic("httpd: " + err.Error()) // of the ciphers of a tls.Config, and there is none
+	}
+	return func() rondo.Protocol { return &chooser{server: s, base: base, two: two} }
 }
 
 // ListenAndServeTLS is the function of net/http over rondo: see [http1.ListenAndServe]. The files are looked at again when they change, so that a certificate can be renewed without a restart.
@@ -45,7 +58,11 @@ func ListenAndServeTLS(addr, certFile, keyFile string, handler http.Handler) err
 }
 
 // chooser is the protocol of a connection until it is known which one that speaks.
-type chooser struct{ server *http1.Server }
+type chooser struct {
+	server *http1.Server
+	base   *http.Server
+	two    *http2.Server //nolint:staticcheck // see Protocol
+}
 
 // ConnectionMade implements rondo.Protocol. The two below are not called: the connection has another protocol by then.
 func (h *chooser) ConnectionMade(c *rondo.Conn) {
@@ -64,18 +81,16 @@ func (*chooser) ConnectionLost(*rondo.Conn, error)    {}
 // handOver gives the connection to HTTP/2.
 func (h *chooser) handOver(c *rondo.Conn, state tls.ConnectionState) {
 	conn := securedConn{rondo.NetConn(c), state}
-	handler := h.server.Handler
-	if handler == nil {
-		handler = http.DefaultServeMux
+	if known := *told.On(c.Loop()); !known[h.base] {
+		known[h.base] = true
+		// There is nothing that it could wait for: what it serves it does not know as connections.
+		c.Loop().OnDrain(func() { _ = h.base.Shutdown(context.Background()) })
 	}
-	c.Loop().Engine().Go(func() {
-		//nolint:staticcheck // deprecated in favour of net/http's own, which takes a net.Conn that is decrypted for one that is not encrypted, and says so in Request.TLS
-		new(http2.Server).ServeConn(conn, &http2.ServeConnOpts{Handler: handler, BaseConfig: &http.Server{
-			Handler: handler, ReadTimeout: h.server.ReadTimeout, WriteTimeout: h.server.WriteTimeout, IdleTimeout: h.server.IdleTimeout,
-			MaxHeaderBytes: h.server.MaxHeaderBytes,
-		}})
-	})
+	c.Loop().Engine().Go(func() { h.two.ServeConn(conn, &http2.ServeConnOpts{Handler: h.base.Handler, BaseConfig: h.base}) }) //nolint:staticcheck // see Protocol
 }
+
+// told are the servers that a loop tells when its engine shuts down.
+var told = rondo.NewLocal(func(*rondo.Loop) *map[*http.Server]bool { return &map[*http.Server]bool{} })
 
 // securedConn is what http2 looks for: who was talked to, and how.
 type securedConn struct {

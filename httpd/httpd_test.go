@@ -49,3 +49,60 @@ func TestBoth(t *testing.T) {
 		}
 	}
 }
+
+// TestShutdown has an engine end under clients of both versions that keep their connections: a request that is under way is answered, and nobody is waited for beyond that.
+func TestShutdown(t *testing.T) {
+	cert, pool := rig.Certificate(t)
+	for _, protos := range [][]string{{"http/1.1"}, {"h2"}} {
+		t.Run(protos[0], func(t *testing.T) {
+			began, release := make(chan bool, 1), make(chan bool)
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/wait" {
+					began <- true
+					<-release
+				}
+				io.WriteString(w, "done")
+			})
+			e := rig.New(t, rondo.Config{Loops: 2})
+			cfg := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: httpd.Protocols}
+			ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Config{TLS: cfg}.Server(httpd.Protocol(&http1.Server{Handler: h})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			get := func(path string) (string, error) {
+				tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, NextProtos: protos, ServerName: "localhost"}, ForceAttemptHTTP2: protos[0] == "h2"}
+				t.Cleanup(tr.CloseIdleConnections)
+				res, err := (&http.Client{Transport: tr}).Get("https://" + ln.Addr().String() + path)
+				if err != nil {
+					return "", err
+				}
+				defer res.Body.Close()
+				body, err := io.ReadAll(res.Body)
+				return string(body), err
+			}
+			for range 4 { // connections that stay
+				if body, err := get("/"); err != nil || body != "done" {
+					t.Fatal(body, err)
+				}
+			}
+			got := make(chan string, 1)
+			go func() {
+				body, err := get("/wait")
+				got <- fmt.Sprint(body, err)
+			}()
+			rig.Await(t, began)
+			down := make(chan error, 1)
+			go func() { down <- e.Shutdown(t.Context()) }()
+			for _, l := range e.Loops() {
+				rig.On(t, l, func() {}) // it has drained
+			}
+			close(release)
+			if body := rig.Await(t, got); body != "done<nil>" {
+				t.Error(body)
+			}
+			if err := rig.Await(t, down); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -37,7 +37,7 @@ are still answered.`,
 			if err != nil {
 				return err
 			}
-			web := &http1.Server{Handler: h}
+			web := &http1.Server{Handler: h, ReadTimeout: time.Minute} // nothing that is served here wants a body
 			if log {
 				web.AccessLog = slog.New(slog.NewTextHandler(p.errs, nil))
 			}
