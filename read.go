@@ -22,7 +22,8 @@ func (c *Conn) readable(data []byte) {
 		c.arrived(data)
 		return
 	}
-	if c.flags&(readPaused|hasEOF|isClosing|isEnded|isSource) != 0 {
+	// Nor while what was left is due: it would grow by a read each time that a protocol has paused and resumed.
+	if c.flags&(readPaused|hasEOF|isClosing|isEnded|isSource|mustRedeliver) != 0 {
 		if c.flags&isSource != 0 {
 			c.spliceReadable()
 			c.settle()

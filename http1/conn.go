@@ -139,10 +139,13 @@ func (h *conn) refuse(c *rondo.Conn, err error) {
 	h.shut(c)
 }
 
+// lingerTime is how long a client is listened to that has been given all, as in net/http.
+const lingerTime = 500 * time.Millisecond
+
 // shut closes in a way that the peer gets what was written last.
 func (h *conn) shut(c *rondo.Conn) {
 	h.expect(0)
-	_ = c.CloseLingering(0, 0)
+	_ = c.CloseLingering(lingerTime, 0)
 }
 
 // EOFReceived implements rondo.EOFReceiver: a client that has said all may still read. Until its answer is there that cannot be told from one that has gone, so the request's context ends.
