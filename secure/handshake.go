@@ -213,17 +213,21 @@ func (h *handshake) finish(err error) {
 	hand.reclaim(h.layer.tls)
 	c := h.conn
 	c.ReleaseLayer()
+	told := false
+	defer func() {
+		if !told { // who is to be told panics, which ends the connection, as it does that of a plain one
+			c.Abort()
+			if h.ended != nil {
+				h.ended(c, nil)
+			}
+		}
+	}()
 	p := h.began()
 	if p == nil {
+		told = true
 		_ = c.Close()
 		return
 	}
-	told := false
-	defer func() {
-		if !told { // it panics, which ends the connection, as it does that of a plain one
-			c.Abort()
-		}
-	}()
 	c.SetProtocol(p)
 	c.ResumeReading()
 	c.WakeLayer()
