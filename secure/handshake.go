@@ -31,9 +31,10 @@ type handshake struct {
 	local    net.Addr
 	remote   net.Addr
 	timer    rondo.Timer
-	asked    bool // for the first turn
-	launched bool // the goroutine
-	turn     bool // it has one
+	asked    bool        // for the first turn
+	launched bool        // the goroutine
+	turn     bool        // it has one
+	lease    rondo.Timer // the end of it
 	over     bool
 	paused   bool // writing is
 
