@@ -158,6 +158,13 @@ func (h *handshake) ResumeWriting(c *rondo.Conn) {
 	}
 }
 
+// Drain implements rondo.Drainer: a client that has said its hello was let in, and its connection is drained as the protocol's that follows. One that has not is as one that has said nothing over TCP.
+func (h *handshake) Drain(c *rondo.Conn) {
+	if !h.server || !h.asked {
+		_ = c.Close()
+	}
+}
+
 func (h *handshake) ConnectionLost(_ *rondo.Conn, err error) {
 	if err == nil || err == io.EOF { //nolint:errorlint // documented to be bare
 		err = io.ErrUnexpectedEOF

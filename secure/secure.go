@@ -42,7 +42,8 @@ type Config struct {
 }
 
 // Server goes round what [rondo.Engine.Listen] takes, or is the Wrap of a rondo.ListenConfig: each connection becomes secure first, and then has a protocol that accept makes.
-// The protocol is told ConnectionMade when the handshake is over; of a connection whose handshake fails it hears nothing. It panics without a tls.Config.
+// The protocol is told ConnectionMade when the handshake is over; of a connection whose handshake fails it hears nothing. When the engine shuts down a
+// handshake that has begun goes on, and the protocol is drained as any other; a client that has said no hello yet is closed. It panics without a tls.Config.
 func (cfg Config) Server(accept func() rondo.Protocol) func() rondo.Protocol {
 	return cfg.Choose(func(tls.ConnectionState) rondo.Protocol { return accept() })
 }
