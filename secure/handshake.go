@@ -31,9 +31,10 @@ type handshake struct {
 	local    net.Addr
 	remote   net.Addr
 	timer    rondo.Timer
-	asked    bool // for the first turn
-	launched bool // the goroutine
-	turn     bool // it has one
+	asked    bool        // for the first turn
+	launched bool        // the goroutine
+	turn     bool        // it has one
+	lease    rondo.Timer // the end of it
 	over     bool
 	paused   bool // writing is
 
@@ -157,6 +158,13 @@ func (h *handshake) ResumeWriting(c *rondo.Conn) {
 	}
 }
 
+// Drain implements rondo.Drainer: a client that has said its hello was let in, and its connection is drained as the protocol's that follows. One that has not is as one that has said nothing over TCP.
+func (h *handshake) Drain(c *rondo.Conn) {
+	if !h.server || !h.asked {
+		_ = c.Close()
+	}
+}
+
 func (h *handshake) ConnectionLost(_ *rondo.Conn, err error) {
 	if err == nil || err == io.EOF { //nolint:errorlint // documented to be bare
 		err = io.ErrUnexpectedEOF
@@ -213,17 +221,21 @@ func (h *handshake) finish(err error) {
 	hand.reclaim(h.layer.tls)
 	c := h.conn
 	c.ReleaseLayer()
+	told := false
+	defer func() {
+		if !told { // who is to be told panics, which ends the connection, as it does that of a plain one
+			c.Abort()
+			if h.ended != nil {
+				h.ended(c, nil)
+			}
+		}
+	}()
 	p := h.began()
 	if p == nil {
+		told = true
 		_ = c.Close()
 		return
 	}
-	told := false
-	defer func() {
-		if !told { // it panics, which ends the connection, as it does that of a plain one
-			c.Abort()
-		}
-	}()
 	c.SetProtocol(p)
 	c.ResumeReading()
 	c.WakeLayer()

@@ -10,7 +10,7 @@
 // are the tls.Config's matters; renegotiation is refused as crypto/tls does by default.
 //
 // The handshake is computed on a goroutine, of which a few at a time go on (for each loop its share of the processors, at least one), while the others wait for their peer or their
-// turn; a server's begins when the client's first record is whole. Afterwards the connection belongs to its loop alone: a message costs less than with
+// turn; a server's begins when the client's first record is whole. The callbacks of the tls.Config are called on it and may block: after 20 milliseconds the next goes on beside it. Afterwards the connection belongs to its loop alone: a message costs less than with
 // crypto/tls and a goroutine. An idle connection holds a tls.Conn without its buffers, some 3 KB, and none of ours.
 //
 // The end of the peer's direction is a close_notify alert: the protocol's EOFReceived, or io.EOF in ConnectionLost. If the connection ends without it ConnectionLost is
@@ -42,7 +42,8 @@ type Config struct {
 }
 
 // Server goes round what [rondo.Engine.Listen] takes, or is the Wrap of a rondo.ListenConfig: each connection becomes secure first, and then has a protocol that accept makes.
-// The protocol is told ConnectionMade when the handshake is over; of a connection whose handshake fails it hears nothing. It panics without a tls.Config.
+// The protocol is told ConnectionMade when the handshake is over; of a connection whose handshake fails it hears nothing. When the engine shuts down a
+// handshake that has begun goes on, and the protocol is drained as any other; a client that has said no hello yet is closed. It panics without a tls.Config.
 func (cfg Config) Server(accept func() rondo.Protocol) func() rondo.Protocol {
 	return cfg.Choose(func(tls.ConnectionState) rondo.Protocol { return accept() })
 }

@@ -5,12 +5,17 @@ import (
 	"crypto/tls"
 	"errors"
 	"runtime"
+	"time"
 
 	"github.com/rondo-go/rondo"
 )
 
 // ErrTooManyHandshakes is why a handshake was given up for a younger one: see Config.MaxHandshakes.
 var ErrTooManyHandshakes = errors.New("secure: more handshakes than Config.MaxHandshakes were under way, and this one had waited for its peer longest")
+
+// turnTime is for how long a handshake keeps a turn, which is long for what is computed. A callback of the configuration may wait for somebody (a certificate that is fetched, a key in another
+// machine): then others go on beside it, so that it keeps nobody waiting for longer than that.
+const turnTime = 20 * time.Millisecond
 
 // defaultMost is how many handshakes of a server may hold a goroutine: some 80 MB.
 const defaultMost = 4096
@@ -51,14 +56,16 @@ func (ts *turns) next() {
 		}
 		ts.taken++
 		h.turn = true
+		h.lease = h.loop.After(turnTime, func() { ts.give(h) })
 		h.begin()
 	}
 }
 
-// give ends a turn.
+// give ends a turn. Who goes on without one is not stopped.
 func (ts *turns) give(h *handshake) {
 	if h.turn {
 		h.turn = false
+		h.lease.Stop()
 		ts.taken--
 		ts.next()
 	}

@@ -169,6 +169,50 @@ func TestHangingCallback(t *testing.T) {
 	talk(t, c)
 }
 
+// A callback of the configuration that waits for somebody keeps the handshakes of others waiting for no longer than a turn takes, however long its own may take.
+func TestWaitingCallback(t *testing.T) {
+	server, client := configs(t, tls.VersionTLS13)
+	release := make(chan struct{})
+	waits := make(chan struct{}, 5)
+	waiting := server.Clone()
+	waiting.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		if h.ServerName == "waits.test" {
+			waits <- struct{}{}
+			<-release
+		}
+		return server, nil
+	}
+	e := engine(t)
+	rig.On(t, e.Loop(), func() { secure.SetTurns(e.Loop(), 1) })
+	ln, err := e.Listen("tcp", "127.0.0.1:0", secure.Config{TLS: waiting, HandshakeTimeout: -1}.Server(func() rondo.Protocol { return echoing{} }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	patient := client.Clone()
+	patient.ServerName, patient.InsecureSkipVerify = "waits.test", true
+	var conns []*tls.Conn
+	through := make(chan error, cap(waits))
+	for range cap(waits) {
+		conn := tls.Client(rig.Dial(t, ln.Addr().String()), patient)
+		conns = append(conns, conn)
+		go func() { through <- conn.Handshake() }()
+	}
+	for range conns {
+		rig.Await(t, waits) // all at once
+	}
+	good := tls.Client(rig.Dial(t, ln.Addr().String()), client)
+	talk(t, good)
+	close(release)
+	for range conns {
+		if err := rig.Await(t, through); err != nil {
+			t.Errorf("a handshake whose callback waited: %v", err)
+		}
+	}
+	for _, conn := range conns {
+		talk(t, conn)
+	}
+}
+
 // lingering answers and closes in the way that waits for the peer.
 type lingering struct{ reason chan error }
 
