@@ -143,7 +143,7 @@ func (h *clientConn) answer(c *rondo.Conn, r *wire.Response, head, rest []byte) 
 	h.frame.begin(r.Body)
 	res := x.response(r, head)
 	res.TLS = h.secured
-	first, scratch := rest[:0], []byte(nil)
+	var first, scratch []byte
 	var broken error
 	switch {
 	case h.is&untilEnd != 0:

@@ -63,7 +63,7 @@ func newOutgoing(x *call, body io.ReadCloser) *outgoing {
 func inMemory(body io.ReadCloser) io.Reader {
 	var r io.Reader = body
 	if t := reflect.TypeOf(body); t == nopCloser || t == nopCloserWriterTo {
-		r, _ = reflect.ValueOf(body).Field(0).Interface().(io.Reader) //nolint:errcheck // nil is right
+		r, _ = reflect.TypeAssert[io.Reader](reflect.ValueOf(body).Field(0)) //nolint:errcheck // nil is right
 	}
 	switch r.(type) {
 	case *bytes.Reader, *bytes.Buffer, *strings.Reader:

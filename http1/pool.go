@@ -27,7 +27,7 @@ type pool struct {
 	idleCount int
 	timed     bool // the timer runs
 	timer     rondo.Timer
-	ripening  []*host // whose calls wait for the next turn
+	ripening  []*host // for the stage
 
 	keep                    time.Duration
 	maxIdle, maxIdlePerHost int
@@ -74,7 +74,7 @@ func (k *client) each(fn func(*pool)) {
 	}
 }
 
-// ripen is the stage: the turn is over in which connections became idle, or one after that.
+// ripen is the stage.
 func (k *client) ripen() {
 	pools := k.ripe
 	k.ripe = nil
@@ -114,10 +114,10 @@ func (p *pool) add(x *call, again bool) {
 	} else {
 		h.waiting = append(h.waiting, x)
 	}
-	h.pump()
+	h.ripen()
 }
 
-// pump gives connections to those that wait, and has new ones made.
+// pump gives connections to those that wait, and has new ones made. Only the stage calls it: all that has arrived in this turn was delivered.
 func (h *host) pump() {
 	ripe := len(h.idle) // those behind are of this turn
 	for turn := h.pool.loop.Turn(); ripe > 0 && h.idle[ripe-1].idleTurn == turn; ripe-- {
@@ -162,7 +162,7 @@ func (h *host) dial() {
 	c.dial()
 }
 
-// ripen has pump be called in the next turn.
+// ripen has pump be called when all that has arrived was delivered.
 func (h *host) ripen() {
 	if h.ripens {
 		return
@@ -220,13 +220,21 @@ func (h *host) failed(c *clientConn, err error) {
 		h.waiting = slices.DeleteFunc(h.waiting, func(w *call) bool { return w == x })
 		x.fail(err)
 	}
-	h.pump()
+	h.left()
 }
 
 // lost is told of a connection that was made and has ended.
 func (h *host) lost() {
 	h.conns--
-	h.pump()
+	h.left()
+}
+
+// left is when there is one connection less.
+func (h *host) left() {
+	if len(h.waiting) > 0 {
+		h.ripen()
+	}
+	h.release()
 }
 
 // putIdle keeps a connection for the next call, or closes it or the oldest if there are too many.

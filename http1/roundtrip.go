@@ -15,13 +15,13 @@ import (
 // incoming receives an answer for a goroutine, or for a task, that reads its body in pieces. The loop feeds it; what both touch is under mu.
 type incoming struct {
 	call   call
-	cancel func(error) // on the loop
 	engine *rondo.Engine
 	loop   *rondo.Loop
 	task   *task.Task // whose the answer is; nil if it is a goroutine's
 
 	ready chan struct{} // of a goroutine that waits for the head
 	stop  func() bool   // minding the request's context
+	ended func()        // told when the body has been read, or closed; may be nil
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -74,7 +74,6 @@ func (t *Transport) prepare(x *incoming, req *http.Request) error {
 		return err
 	}
 	x.call.to = x
-	x.cancel = x.call.cancel
 	x.init(t.loopOf(x.call.key), nil)
 	if x.loop.Debug() && x.loop.OnLoop() {
 		return rondo.ErrOnLoop
@@ -126,7 +125,7 @@ func (x *incoming) Run(l *rondo.Loop) {
 	x.mu.Unlock()
 	switch {
 	case given != nil:
-		x.cancel(given)
+		x.call.cancel(given)
 	case begins:
 		x.call.start(l)
 	case resume:
@@ -281,11 +280,15 @@ func (b *incomingBody) Read(p []byte) (int, error) {
 	}
 }
 
-// unmind no longer minds the context.
+// unmind no longer minds the context, since all is over.
 func (x *incoming) unmind() {
 	if x.stop != nil {
 		x.stop()
 		x.stop = nil
+	}
+	if x.ended != nil {
+		x.ended()
+		x.ended = nil
 	}
 }
 

@@ -35,7 +35,8 @@ func answering(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Length", fmt.Sprint(r.ContentLength))
 		w.Header().Set("X-Coding", fmt.Sprint(r.TransferEncoding))
 		w.Header().Set("X-Expect", r.Header.Get("Expect"))
-		io.Copy(w, r.Body)
+		_ = http.NewResponseController(w).EnableFullDuplex() // else net/http drops what was not read when the answer begins
+		_, _ = io.Copy(w, r.Body)                            // the client will see
 		for name, v := range r.Trailer {
 			w.Header()[http.TrailerPrefix+"Got-"+name] = v
 		}
@@ -51,34 +52,34 @@ func answering(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")
 		for i := range 10 {
 			fmt.Fprintf(w, "piece %d\n", i)
-			w.(http.Flusher).Flush()
+			_ = http.NewResponseController(w).Flush()
 		}
 		w.Header().Set("X-Sum", "ten")
 	case "/gzip":
 		if r.Header.Get("Accept-Encoding") != "gzip" {
-			io.WriteString(w, "plain")
+			fmt.Fprint(w, "plain")
 			return
 		}
 		w.Header().Set("Content-Encoding", "gzip")
 		z := gzip.NewWriter(w)
-		io.WriteString(z, strings.Repeat("zipped ", 1000))
+		fmt.Fprint(z, strings.Repeat("zipped ", 1000))
 		z.Close()
 	case "/large":
-		w.Write(bytes.Repeat([]byte("0123456789abcdef"), 1<<16))
+		fmt.Fprint(w, strings.Repeat("0123456789abcdef", 1<<16))
 	case "/early":
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		io.WriteString(w, "too large")
+		fmt.Fprint(w, "too large")
 	case "/hints":
 		for range 3 {
 			w.Header().Set("Link", "</x>")
 			w.WriteHeader(http.StatusEarlyHints)
 		}
-		io.WriteString(w, "at last")
+		fmt.Fprint(w, "at last")
 	case "/close":
 		w.Header().Set("Connection", "close")
-		io.WriteString(w, "last")
+		fmt.Fprint(w, "last")
 	default:
-		io.WriteString(w, "Hello, World!")
+		fmt.Fprint(w, "Hello, World!")
 	}
 }
 
@@ -206,8 +207,8 @@ func TestContextEnds(t *testing.T) {
 	defer close(done)
 	at := serve(t, &http1.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/body" {
-			io.WriteString(w, strings.Repeat("x", 5000))
-			w.(http.Flusher).Flush()
+			fmt.Fprint(w, strings.Repeat("x", 5000))
+			_ = http.NewResponseController(w).Flush()
 		}
 		began <- struct{}{}
 		<-r.Context().Done()
