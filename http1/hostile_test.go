@@ -115,7 +115,9 @@ func TestHostileServers(t *testing.T) {
 		want   string           // the body
 		fails  func(error) bool // how; nil if it does not
 	}{
-		{name: "closes at once", first: func(*peer) {}, fails: func(err error) bool { return short(err) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) }},
+		{name: "closes at once", first: func(*peer) {}, fails: func(err error) bool {
+			return short(err) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+		}},
 		{name: "closes without an answer", first: says(""), fails: short},
 		{name: "closes within the status line", first: says("HTTP/1.1 2"), fails: short},
 		{name: "closes within the head", first: says("HTTP/1.1 200 OK\r\nContent-Le"), fails: short},

@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/http1"
@@ -153,6 +155,23 @@ func TestTunnel(t *testing.T) {
 	tr2.Proxy = http.ProxyURL(at)
 	_, err = (&http.Client{Transport: tr2}).Get(urls["rondo"])
 	if refused, ok := errors.AsType[*http1.ProxyError](err); !ok || refused.StatusCode != http.StatusProxyAuthRequired || !strings.Contains(err.Error(), at.Host) {
+		t.Error(err)
+	}
+}
+
+// TestHandshakeTakesTooLong has a server that does not speak TLS, nor anything else.
+func TestHandshakeTakesTooLong(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	e := rig.New(t, rondo.Config{})
+	defer e.Log.Discard("secure: a handshake failed")
+	c := httpd.Client(nil)
+	c.Transport.TLSHandshakeTimeout = 20 * time.Millisecond
+	_, err = rig.Outcome(t, c.Fetch(e.Loop(), newRequest(t, "https://"+ln.Addr().String())))
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "handshake") {
 		t.Error(err)
 	}
 }
