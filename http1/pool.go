@@ -56,7 +56,11 @@ type client struct {
 	stage *rondo.Stage
 	pools []*pool // that have hosts
 	ripe  []*pool // that have some that ripen
+	begun int     // calls, in this turn
 }
+
+// maxBegun is how many calls begin in one turn: as many as the loop keeps buffers for what they write, which is sent at the turn's end.
+const maxBegun = 32
 
 var clients = rondo.NewLocal(newClient)
 
@@ -77,7 +81,7 @@ func (k *client) each(fn func(*pool)) {
 // ripen is the stage.
 func (k *client) ripen() {
 	pools := k.ripe
-	k.ripe = nil
+	k.ripe, k.begun = nil, 0
 	for _, p := range pools {
 		hosts := p.ripening
 		p.ripening = nil
@@ -122,8 +126,10 @@ func (h *host) pump() {
 	ripe := len(h.idle) // those behind are of this turn
 	for turn := h.pool.loop.Turn(); ripe > 0 && h.idle[ripe-1].idleTurn == turn; ripe-- {
 	}
-	for range min(ripe, len(h.waiting)) {
+	local := h.pool.local
+	for range min(ripe, len(h.waiting), maxBegun-local.begun) {
 		ripe--
+		local.begun++
 		c := h.idle[ripe]
 		h.idle = slices.Delete(h.idle, ripe, ripe+1)
 		h.pool.unlink(c)
