@@ -132,7 +132,7 @@ func (r *taskTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = r.late()
 	}
 	if err == nil {
-		err = req.Context().Err()
+		err = contextCause(req.Context())
 	}
 	if err != nil {
 		if req.Body != nil {

@@ -21,7 +21,7 @@ func TestClientInWorlds(t *testing.T) {
 	}
 	for name, faults := range map[string]sim.Faults{"calm": {Cut: 0.5}, "rough": rough} {
 		t.Run(name, func(t *testing.T) {
-			sim.Search(t, 60, sim.Config{Faults: faults}, func(w *sim.World) { talk(w, name == "calm") })
+			sim.Search(t, 20, sim.Config{Faults: faults}, func(w *sim.World) { talk(w, name == "calm") })
 		})
 	}
 }

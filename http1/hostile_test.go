@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -314,9 +315,7 @@ func TestStaleConnections(t *testing.T) {
 					body = struct{ io.Reader }{body}
 				}
 				req := request(t, q.method, at, body)
-				for name, v := range q.header {
-					req.Header[name] = v
-				}
+				maps.Copy(req.Header, q.header)
 				res, _, err := fetch(c, req)
 				switch {
 				case q.again && (err != nil || res.Header.Get("X-Body") != q.body || asked.Load() != 3):

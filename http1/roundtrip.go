@@ -150,7 +150,7 @@ func (x *incoming) answered(res *http.Response, first []byte, whole bool, traile
 		return // given up
 	}
 	x.answer = res
-	if !whole || len(first) > 0 || len(res.Trailer) > 0 {
+	if !whole || len(first) > 0 || len(res.Trailer) > 0 || len(trailer) > 0 {
 		x.in = append(x.in, first...)
 		body := io.ReadCloser(&incomingBody{x})
 		if res.Uncompressed {

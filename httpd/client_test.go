@@ -23,21 +23,20 @@ import (
 )
 
 // secureServers are net/http's, and rondo's. cfg trusts both.
-func secureServers(t *testing.T, h http.HandlerFunc) (urls map[string]string, cfg *tls.Config) {
+func secureServers(t *testing.T, h http.HandlerFunc) (urls map[string]string, cfg *tls.Config, e *rig.Engine) {
 	t.Helper()
 	theirs := httptest.NewTLSServer(h)
 	t.Cleanup(theirs.Close)
 	cert, roots := rig.Certificate(t)
 	roots.AddCert(theirs.Certificate())
-	e := rig.New(t, rondo.Config{})
-	t.Cleanup(func() { e.Log.Discard("secure: a handshake failed") })
+	e = rig.New(t, rondo.Config{})
 	s := secure.Config{TLS: &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: httpd.Protocols}} //nolint:gosec // the default is right
 	ln, err := e.Listen("tcp", "127.0.0.1:0", s.Server(httpd.Protocol(&http1.Server{Handler: h})))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return map[string]string{"net/http": theirs.URL, "rondo": "https://localhost:" + port}, &tls.Config{RootCAs: roots} //nolint:gosec // likewise
+	return map[string]string{"net/http": theirs.URL, "rondo": "https://localhost:" + port}, &tls.Config{RootCAs: roots}, e //nolint:gosec // likewise
 }
 
 func proto(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +45,7 @@ func proto(w http.ResponseWriter, r *http.Request) {
 
 // TestSecureClient fetches by https, twice over one connection.
 func TestSecureClient(t *testing.T) {
-	urls, cfg := secureServers(t, proto)
+	urls, cfg, _ := secureServers(t, proto)
 	for name, url := range urls {
 		t.Run(name, func(t *testing.T) {
 			c := &http.Client{Transport: httpd.Transport(rig.New(t, rondo.Config{}).Engine, cfg)}
@@ -66,17 +65,18 @@ func TestSecureClient(t *testing.T) {
 
 // TestSecureClientDistrusts has a client that does not know who signed.
 func TestSecureClientDistrusts(t *testing.T) {
-	urls, _ := secureServers(t, proto)
+	urls, _, server := secureServers(t, proto)
 	for name, url := range urls {
 		if name != "rondo" {
 			continue // net/http's would log it
 		}
 		e := rig.New(t, rondo.Config{})
-		t.Cleanup(func() { e.Log.Discard("secure: a handshake failed") })
 		_, err := httpd.Client(nil).Fetch(e.Loop(), newRequest(t, url)).Wait(t.Context())
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
 			t.Error(err)
 		}
+		e.Log.Await(t, "secure: a handshake failed")
+		server.Log.Await(t, "secure: a handshake failed")
 	}
 }
 
@@ -91,7 +91,7 @@ func newRequest(t *testing.T, url string) *http.Request {
 
 // TestTunnel fetches by https through a proxy, which must only see CONNECT, and by http, when it sees the whole URL.
 func TestTunnel(t *testing.T) {
-	urls, cfg := secureServers(t, proto)
+	urls, cfg, _ := secureServers(t, proto)
 	var connects atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if got := r.Header.Get("Proxy-Authorization"); got != "Basic dTpw" {
@@ -167,11 +167,11 @@ func TestHandshakeTakesTooLong(t *testing.T) {
 	}
 	defer ln.Close()
 	e := rig.New(t, rondo.Config{})
-	defer e.Log.Discard("secure: a handshake failed")
 	c := httpd.Client(nil)
 	c.Transport.TLSHandshakeTimeout = 20 * time.Millisecond
 	_, err = rig.Outcome(t, c.Fetch(e.Loop(), newRequest(t, "https://"+ln.Addr().String())))
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "handshake") {
 		t.Error(err)
 	}
+	e.Log.Await(t, "secure: a handshake failed")
 }

@@ -87,8 +87,7 @@ func parseURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		var reason *url.Error
-		if errors.As(err, &reason) {
+		if reason, ok := errors.AsType[*url.Error](err); ok {
 			err = reason.Err
 		}
 		return "", wrong("%q is no URL: %v.", text, err)
