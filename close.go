@@ -1,5 +1,10 @@
 package rondo
 
+import (
+	"errors"
+	"os"
+)
+
 // ending is a connection that has ended and whose protocol has not been told yet; or a splice, a datagram socket, or a file that was sent.
 type ending struct {
 	conn   *Conn
@@ -65,6 +70,9 @@ func (c *Conn) end(reason error, reset bool) {
 	}
 	c.flags |= isEnded
 	l := c.loop
+	if l.drained && c.cutShort(reason) {
+		l.engine.cutOff.Add(1)
+	}
 	l.conns.remove(c.token)
 	if linger := c.linger(); reset || linger.on && linger.after == 0 {
 		_ = l.poller.Reset(int(c.fd))
@@ -104,6 +112,19 @@ func (c *Conn) end(reason error, reset bool) {
 	// Outside of a turn's phases (a Handle's function, a timer) flush is still to come.
 }
 
+// cutShort reports whether it is the end of the engine that ends the connection, before its conversation has come to its own.
+func (c *Conn) cutShort(reason error) bool {
+	switch x := c.extra; {
+	case reason == ErrEngineClosed: //nolint:errorlint // documented to be bare
+		return true
+	case reason == ErrAborted: //nolint:errorlint // likewise
+		return false
+	case x != nil && x.rare != nil && x.rare.drained >= drainBudget:
+		return true
+	}
+	return errors.Is(reason, os.ErrDeadlineExceeded) && (c.Buffered() > 0 || c.sendsFiles()) // not if the peer has left by itself
+}
+
 // Close ends the connection once all that was written is sent. Nothing more is read, and Write
 // returns ErrClosed from now on. ConnectionLost comes later, not from within Close. A peer that reads
 // nothing is given Config.CloseTimeout. Closing again does nothing; the error is always nil.
@@ -116,6 +137,9 @@ func (c *Conn) Close() error {
 	if c.flags&(isEnded|isClosing) == 0 {
 		if l := c.linger(); l.on && l.after == 0 {
 			c.end(nil, true)
+			return nil
+		}
+		if c.holdClose() {
 			return nil
 		}
 		c.flags |= isClosing
@@ -131,7 +155,7 @@ func (c *Conn) Close() error {
 // would. For others there is nothing to tell the other side: only Write returns ErrClosed from now on.
 func (c *Conn) CloseWrite() error {
 	c.own("Conn.CloseWrite", "Handle.Do")
-	if c.flags&(isEnded|isClosing) != 0 {
+	if c.flags&(isEnded|isClosing) != 0 || c.flags&isLayered != 0 && c.extra.heldClose {
 		return ErrClosed
 	}
 	c.flags |= hasFIN

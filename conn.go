@@ -74,6 +74,8 @@ type settings struct {
 	layerClosed bool       // the layer has told the peer that nothing follows
 	farewell    bool       // and that is all that was left to be sent
 	closeTimed  bool       // a timer watches over the closing
+	held        bool       // the layer is given nothing yet: see layerhold.go
+	heldClose   bool       // and Close was called meanwhile
 }
 
 // rarities are what hardly any connection has. They are kept apart so that the settings of many idle ones are 64 bytes.

@@ -118,6 +118,7 @@ type Engine struct {
 
 	idleOnce, drainOnce sync.Once
 	stopped             atomic.Bool // stop has been called
+	cutOff              atomic.Int64
 
 	done     chan struct{} // closed when the loops have ended
 	executor executor
@@ -225,6 +226,8 @@ func (e *Engine) release() {
 // protocol has been told ConnectionLost and the loops have ended when Shutdown returns; only blocking
 // work that ignores its context may still run.
 //
+// That it returns nil does not mean that every peer has been given, and has said, all that it might: see [Engine.CutOff].
+//
 // On a loop it would wait for itself: there it does nothing and returns [ErrOnLoop]. In blocking work
 // given to Run it would too, until ctx ends. If Close is called meanwhile, Shutdown returns nil: it has
 // nothing to wait for any more.
@@ -256,6 +259,11 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	e.stop()
 	return err
 }
+
+// CutOff is how many connections and datagram sockets the end of the engine has cut off so far, and it is final when Shutdown or Close has returned. They are those that were open when the context of Shutdown ended
+// or Close was called, and of those that have ended since Shutdown was called the ones that had not sent all that was written to them, because the peer has not read for Config.CloseTimeout, and the ones that were closed
+// because they were still receiving after 8 MiB more. Those that their protocol has aborted do not count, nor those whose peer has left by itself. A program that says that it has ended in good order looks here first.
+func (e *Engine) CutOff() int { return int(e.cutOff.Load()) }
 
 // Close ends the engine at once: connections are reset, and ConnectionLost gets ErrEngineClosed.
 // The error is nil, or ErrOnLoop as for Shutdown.

@@ -18,7 +18,7 @@ func (r forwarder) ConnectionMade(client *rondo.Conn) {
 	d := rondo.Dialer{Loop: client.Loop()}
 	d.Dial(context.Background(), client.Loop().Engine(), "tcp", r.target, waiting{}).OnDone(func(server *rondo.Conn, err error) {
 		if err == nil {
-			err = rondo.Pipe(client, server, nil)
+			_, err = rondo.Pipe(client, server, nil)
 		}
 		if err != nil {
 			client.Abort() // it, and what was dialed for it

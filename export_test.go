@@ -67,6 +67,9 @@ const MaxQueue = maxQueue
 // Held is how many bytes s has in its pipe. Only on the loop.
 func Held(s *Splice) int { return s.held }
 
+// Awaits says what the poller watches c for. Only on the loop.
+func Awaits(c *Conn) (read, write bool) { return c.flags&watchesRead != 0, c.flags&watchesWrite != 0 }
+
 // Interleave is the order in which addresses are tried.
 var Interleave = interleave
 

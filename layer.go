@@ -195,7 +195,7 @@ const sealAt = 16 << 10
 func (c *Conn) writeLayer(p []byte) (int, error) {
 	x := c.extra
 	if x.plain == nil {
-		if len(p) >= sealAt {
+		if len(p) >= sealAt && !x.held {
 			if err := x.layer.Write(p); err != nil {
 				c.end(err, true)
 				return 0, err
@@ -207,7 +207,7 @@ func (c *Conn) writeLayer(p []byte) (int, error) {
 		c.loop.markDirty(c)
 	}
 	x.plain.append(p)
-	if c.sendsFiles() {
+	if x.held || c.sendsFiles() {
 		return len(p), c.limitBehindFiles()
 	}
 	if x.plain.pending() < sealAt {
@@ -227,7 +227,7 @@ func (c *Conn) limitBelow() error {
 	return nil
 }
 
-// limitBehindFiles keeps what waits behind a file within the water marks and the limit.
+// limitBehindFiles keeps what waits behind a file, or for the layer, within the water marks and the limit.
 func (c *Conn) limitBehindFiles() error {
 	if _, high, limit := c.writeLimits(); c.Buffered() > high {
 		return c.pressure(high, limit)
@@ -237,6 +237,9 @@ func (c *Conn) limitBehindFiles() error {
 
 // settleLayer has the layer pass on what is to be sent. It reports whether the connection stands.
 func (c *Conn) settleLayer() bool {
+	if c.extra.held {
+		return c.flags&isEnded == 0
+	}
 	if c.flags&mustSeal != 0 && c.seal() != nil {
 		return false
 	}

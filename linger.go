@@ -40,14 +40,14 @@ func (c *Conn) linger() linger {
 // has acknowledged all, timeout has passed, and no more than a quarter of it beside. Then it closes. Zero means 5 seconds, and 8 MiB. A peer that does not read is given Config.CloseTimeout.
 //
 // The protocol is called once more, with ConnectionLost: nil if all was well, whether or not the peer has answered in time. Until then [Conn.Protocol] is another. With a layer it is the
-// layer that tells the peer: TLS sends its close_notify. When the engine shuts down, it waits for it. On a connection whose peer has ended already, and on a file, it is Close. The
+// layer that tells the peer: TLS sends its close_notify. When the engine shuts down, it waits for it. On a connection whose peer has ended already or whose layer is held back ([Conn.HoldLayer]), and on a file, it is Close. The
 // error is always nil.
 func (c *Conn) CloseLingering(timeout time.Duration, limit int) error {
 	c.own("Conn.CloseLingering", "Handle.Do")
 	if c.flags&(isEnded|isClosing) != 0 {
 		return nil
 	}
-	if c.flags&(hasEOF|isFile) != 0 || c.linger().on && c.linger().after == 0 {
+	if c.flags&(hasEOF|isFile) != 0 || c.linger().on && c.linger().after == 0 || c.holds() {
 		return c.Close()
 	}
 	if c.flags&isSource != 0 {
@@ -78,11 +78,11 @@ type lingering struct {
 
 // wait looks every tick how far the peer is. No event tells.
 func (l *lingering) wait(c *Conn) {
-	before := c.unread()
+	before, done := c.unread(), c.allTaken()
 	l.timer = c.loop.After(l.tick, func() {
 		switch now := c.unread(); {
-		case now == 0:
-			if before == 0 {
+		case c.allTaken():
+			if done {
 				l.quiet++
 			}
 		case now < before || c.writeWaits():
@@ -99,6 +99,11 @@ func (l *lingering) wait(c *Conn) {
 			l.wait(c)
 		}
 	})
+}
+
+// allTaken reports whether the peer's side has all that was written. (unread, which counts files as they are sent, tells progress only.)
+func (c *Conn) allTaken() bool {
+	return c.Buffered() == 0 && !c.sendsFiles() && c.loop.poller.Unsent(int(c.fd)) == 0
 }
 
 func (l *lingering) ConnectionMade(*Conn) {}

@@ -301,6 +301,12 @@ func (l *Loop) attempt(phase func(*Loop)) (done bool) {
 // nested calls a callback of c from within a call that c's protocol has not made itself, perhaps in
 // another connection's callback, which goes on if this one panics.
 func (l *Loop) nested(c *Conn, callback func(*Conn)) {
+	l.apart(func() { callback(c) }, func(err error) { c.end(err, true) })
+}
+
+// apart calls fn, and goes on if it panics: that is reported, and no business of the caller's. If fn does not return failed is
+// told; it may be nil.
+func (l *Loop) apart(fn func(), failed func(err error)) {
 	returned := false
 	defer func() {
 		if returned {
@@ -310,10 +316,12 @@ func (l *Loop) nested(c *Conn, callback func(*Conn)) {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: stack()}
 		}
-		c.end(err, true)
 		l.reportCallback(err)
+		if failed != nil {
+			failed(err)
+		}
 	}()
-	callback(c)
+	fn()
 	returned = true
 }
 

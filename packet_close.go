@@ -28,10 +28,16 @@ func (c *PacketConn) end(reason error) {
 		return
 	}
 	l := c.loop
+	if l.drained && (reason == ErrEngineClosed || reason != ErrAborted && c.out != nil) { //nolint:errorlint // both are documented to be bare
+		l.engine.cutOff.Add(1)
+	}
 	l.watchers.remove(c.token)
 	c.file.remove(l.engine) // while the socket is open: nobody else's file can have its inode until then
 	_ = l.poller.Close(c.fd)
 	c.timer.Stop()
+	if c.out != nil {
+		c.out.dropFiles()
+	}
 	c.out, c.errs = nil, nil
 	l.ended = append(l.ended, ending{packet: c, err: reason})
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/rondo-go/rondo/internal/poller"
 	"github.com/rondo-go/rondo/internal/sock"
 )
 
@@ -34,6 +35,10 @@ type PacketConfig struct {
 	// LocalAddr is the address that DialPacket's socket has: a *net.UDPAddr or a *net.UnixAddr. Nil leaves it to the operating system;
 	// a Unix socket then has none, and cannot be answered. A *net.UnixAddr with an empty name is a free one that Linux chooses.
 	LocalAddr net.Addr
+
+	// Credentials has each datagram of a Unix socket come with its sender's credentials (SO_PASSCRED, unix(7)), for a protocol that is a [UnixPacketReceiver]. It works on Linux only; elsewhere, for
+	// UDP and in a simulation opening the socket fails with an error of errors.ErrUnsupported. Linux gives a socket of DialPacket without LocalAddr a free abstract name then.
+	Credentials bool
 
 	// Resolver looks up the names that are dialed. Nil means net.DefaultResolver, or the names of a simulation.
 	Resolver *net.Resolver
@@ -133,6 +138,8 @@ func (cfg PacketConfig) Listen(e *Engine, network, address string, open func() P
 	return pl, nil
 }
 
+var errNoCredentials = fmt.Errorf("PacketConfig.Credentials is for Unix sockets of the operating system only: %w", errors.ErrUnsupported)
+
 var errOneSocket = errors.New("PacketConfig.ReusePort opens one socket for each loop, and this is to be one")
 
 // loops are those that get a socket each.
@@ -151,6 +158,12 @@ func (cfg PacketConfig) loops(e *Engine, network string) []*Loop {
 
 // open opens a socket for a loop, which is charged with it.
 func (cfg PacketConfig) open(l *Loop, network string, o sock.PacketOptions) (*PacketConn, error) {
+	if cfg.Credentials {
+		if _, able := l.poller.(poller.Passer); !able || network != "unixgram" {
+			return nil, errNoCredentials
+		}
+		o.Credentials = true
+	}
 	fd, err := l.poller.OpenPacket(o)
 	if err != nil {
 		return nil, err

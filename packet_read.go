@@ -3,23 +3,43 @@ package rondo
 import (
 	"errors"
 	"syscall"
+
+	"github.com/rondo-go/rondo/internal/poller"
 )
 
 // receive takes what is there, one batch, and returns how much that was, an error included: the poller reports what is left again. So
 // sockets with much to read share the loop.
 func (c *PacketConn) receive() int {
 	l := c.loop
+	beside := false // whether the protocol wants more than bytes
+	if c.isUnix() {
+		if _, beside = c.proto.(UnixPacketReceiver); beside {
+			if from, able := l.poller.(poller.Passer); able {
+				return c.receiveUnix(from)
+			}
+		}
+	}
 	packets, err := l.poller.RecvPackets(c.fd, l.packets.batch(), c.config.MaxPacket)
 	for i := range packets {
 		p := &packets[i]
-		c.proto.PacketReceived(c, Packet{p.Data, PacketAddr{p.Addr, p.Name}, p.Truncated})
+		if beside {
+			c.deliverSimulated(p)
+		} else {
+			c.proto.PacketReceived(c, Packet{p.Data, PacketAddr{p.Addr, p.Name}, p.Truncated})
+		}
 		if c.ended.Load() || c.closing {
 			return i + 1
 		}
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return len(packets)
+	}
+	return len(packets) + c.receiveFailed(err)
+}
+
+// receiveFailed is told of an error, and returns 1 unless it says that there is nothing.
+func (c *PacketConn) receiveFailed(err error) int {
+	switch {
 	case err == syscall.EAGAIN: //nolint:errorlint // bare by the poller's contract
 		return 0
 	case passing(err):
@@ -27,7 +47,7 @@ func (c *PacketConn) receive() int {
 	default:
 		c.end(c.opError("read", PacketAddr{}, err))
 	}
-	return len(packets) + 1
+	return 1
 }
 
 // passing reports whether an error is news of one datagram, or of a moment, and not of the socket.

@@ -107,7 +107,7 @@ func (ps *PacketSessions) PacketReceived(c *PacketConn, p Packet) {
 		s.unlink()
 		s.link()
 	}
-	s.receive(p)
+	s.guard(func() { s.proto.PacketReceived(s, p) })
 }
 
 // admit makes a session for a newcomer, or finds that there can be none.
@@ -123,7 +123,8 @@ func (ps *PacketSessions) admit(c *PacketConn, p Packet, now int64) *PacketSessi
 			return nil
 		}
 	}
-	proto := ps.make(c, p)
+	var proto SessionProtocol
+	c.loop.apart(func() { proto = ps.New(c, p) }, nil) // one that panics has made no session, and is nobody else's business
 	if proto == nil {
 		return nil
 	}
@@ -137,24 +138,6 @@ func (ps *PacketSessions) admit(c *PacketConn, p Packet, now int64) *PacketSessi
 		ps.expect(ps.IdleTimeout)
 	}
 	return s
-}
-
-// make calls New. One that panics has made no session, and is nobody else's business.
-func (ps *PacketSessions) make(c *PacketConn, p Packet) (proto SessionProtocol) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		err := errGoexit
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: stack()}
-		}
-		c.loop.reportCallback(err)
-	}()
-	proto = ps.New(c, p)
-	returned = true
-	return proto
 }
 
 // expect has the sessions looked at that are idle, after that time. There is one timer for all.
@@ -246,37 +229,8 @@ type SessionDrainer interface {
 	Drain(s *PacketSession)
 }
 
-func (s *PacketSession) receive(p Packet) {
-	returned := false
-	defer func() {
-		if !returned {
-			s.failed(recover())
-		}
-	}()
-	s.proto.PacketReceived(s, p)
-	returned = true
-}
-
 // guard calls a method of the session's protocol, whose panic is no other session's business.
-func (s *PacketSession) guard(callback func()) {
-	returned := false
-	defer func() {
-		if !returned {
-			s.failed(recover())
-		}
-	}()
-	callback()
-	returned = true
-}
-
-func (s *PacketSession) failed(v any) {
-	err := errGoexit
-	if v != nil {
-		err = &PanicError{Value: v, Stack: stack()}
-	}
-	s.of.conn.loop.reportCallback(err)
-	s.end(err)
-}
+func (s *PacketSession) guard(callback func()) { s.of.conn.loop.apart(callback, s.end) }
 
 // end takes the session out of the table, and has its protocol told.
 func (s *PacketSession) end(reason error) {

@@ -15,6 +15,7 @@ type packetQueue struct {
 	head    int
 	data    []byte // what they hold; a longer one takes its place when it is full, and the older packets keep theirs
 	size    int    // what they count for
+	passing int    // files that go with them
 }
 
 const (
@@ -121,6 +122,9 @@ func (q *packetQueue) took(n int) {
 	for i := range q.packets[q.head : q.head+n] {
 		p := &q.packets[q.head+i]
 		q.size -= len(p.Data) + packetOverhead
+		if p.Rights != nil {
+			q.passed(p)
+		}
 		*p = sock.Packet{} // it may be the last that has an older q.data
 	}
 	if q.head += n; q.head > len(q.packets)/2 && q.head > keptPackets {
@@ -218,6 +222,9 @@ func (c *PacketConn) full() {
 					c.tell(c.opError("write", c.destination(&p), err))
 				}
 				q.size -= len(p.Data) + packetOverhead
+				if p.Rights != nil {
+					q.passed(&p)
+				}
 				c.delay = 0
 				continue
 			}
@@ -241,9 +248,9 @@ func (c *PacketConn) full() {
 
 // pressure tells the protocol to pause, or to go on.
 func (c *PacketConn) pressure() {
-	size := 0
+	size, files := 0, 0
 	if c.out != nil {
-		size = c.out.size
+		size, files = c.out.size, c.out.passing
 	}
 	switch {
 	case c.pressed && !c.paused:
@@ -251,7 +258,7 @@ func (c *PacketConn) pressure() {
 		if p, ok := c.proto.(PacketWritePauser); ok {
 			p.PauseWriting(c)
 		}
-	case c.paused && size <= c.config.WriteLimit/8:
+	case c.paused && size <= c.config.WriteLimit/8 && files <= maxQueuedFiles/8:
 		c.paused, c.pressed = false, false
 		if p, ok := c.proto.(PacketWritePauser); ok && !c.closing {
 			p.ResumeWriting(c)

@@ -59,14 +59,9 @@ func (c *Conn) WriteFiles(p []byte, files ...*os.File) error {
 	if queued+len(files) > maxQueuedFiles {
 		return c.opError("write", fmt.Errorf("%d files wait for the peer to read already, and %d may at the most", queued, maxQueuedFiles))
 	}
-	fds := make([]int, 0, len(files))
-	for _, f := range files {
-		fd, err := duplicate(f)
-		if err != nil {
-			closeAll(fds)
-			return c.opError("write", err)
-		}
-		fds = append(fds, fd)
+	fds, err := duplicates(files)
+	if err != nil {
+		return c.opError("write", err)
 	}
 	x := c.setRare()
 	before := 0
@@ -81,8 +76,22 @@ func (c *Conn) WriteFiles(p []byte, files ...*os.File) error {
 		c.loop.markDirty(c)
 	}
 	x.passing = append(x.passing, passage{before, fds})
-	_, err := c.write(p)
+	_, err = c.write(p)
 	return err
+}
+
+// duplicates are descriptors of our own, so that the files may be closed.
+func duplicates(files []*os.File) ([]int, error) {
+	fds := make([]int, 0, len(files))
+	for _, f := range files {
+		fd, err := duplicate(f)
+		if err != nil {
+			closeAll(fds)
+			return nil, err
+		}
+		fds = append(fds, fd)
+	}
+	return fds, nil
 }
 
 var (
@@ -178,23 +187,7 @@ func (c *Conn) recvUnix(p []byte) (int, error) {
 	if len(fds) == 0 {
 		return n, err
 	}
-	files := make([]*os.File, len(fds))
-	for i, fd := range fds {
-		files[i] = os.NewFile(uintptr(fd), "passed")
-	}
-	taken := 0
-	func() {
-		defer func() { // also if it panics
-			for _, f := range files[taken:] {
-				_ = f.Close()
-			}
-		}()
-		n := receiver.FilesReceived(c, files)
-		if n < 0 || n > len(files) {
-			panic(fmt.Sprintf("rondo: FilesReceived of %T returned %d for %d files: it must return how many of them it has taken", receiver, n, len(files)))
-		}
-		taken = n
-	}()
+	offerFiles(fds, receiver, "FilesReceived", func(files []*os.File) int { return receiver.FilesReceived(c, files) })
 	if c.flags&(isEnded|isClosing) != 0 {
 		return 0, syscall.EAGAIN // the bytes are nobody's
 	}
@@ -206,6 +199,25 @@ func (c *Conn) recvUnix(p []byte) (int, error) {
 		return 0, syscall.EAGAIN
 	}
 	return n, err
+}
+
+// offerFiles gives a method of the protocol what was passed, and closes what it does not take.
+func offerFiles(fds []int, proto any, method string, take func(files []*os.File) (taken int)) {
+	var files []*os.File
+	for _, fd := range fds {
+		files = append(files, os.NewFile(uintptr(fd), "passed"))
+	}
+	taken := 0
+	defer func() { // also if it panics
+		for _, f := range files[taken:] {
+			_ = f.Close()
+		}
+	}()
+	n := take(files)
+	if n < 0 || n > len(files) {
+		panic(fmt.Sprintf("rondo: %s of %T returned %d for %d files: it must return how many of them it has taken", method, proto, n, len(files)))
+	}
+	taken = n
 }
 
 var errFilesLost = fmt.Errorf("files that the peer has passed are lost, because the process has no descriptors for them: %w", syscall.EMFILE)

@@ -23,17 +23,17 @@ var ErrDifferentLoops = errors.New("rondo: the connections belong to different l
 //
 // done is told once, on the loop, when both connections are gone; it may be nil. The error is [ErrDifferentLoops], or [ErrClosed] if either has ended or is being closed; then nothing was done. It panics if the two are one. While the engine shuts
 // down a pipe goes on until it ends, or until the shutdown's context does. Only on the loop.
-func Pipe(a, b *Conn, done func(Piped)) error {
+func Pipe(a, b *Conn, done func(Piped)) (*Joint, error) {
 	a.own("Pipe", "Handle.Do")
 	switch {
 	case a == b:
 		panic("rondo: Pipe needs two connections")
 	case a.loop != b.loop:
-		return ErrDifferentLoops
+		return nil, ErrDifferentLoops
 	case (a.flags|b.flags)&(isEnded|isClosing) != 0, (a.flags|b.flags)&hasFIN != 0:
-		return ErrClosed
+		return nil, ErrClosed
 	}
-	p := &joint{done: done}
+	p := &Joint{done: done}
 	p.ends[0] = pipeEnd{pipe: p, conn: a, other: &p.ends[1]}
 	p.ends[1] = pipeEnd{pipe: p, conn: b, other: &p.ends[0]}
 	for i := range p.ends {
@@ -41,20 +41,26 @@ func Pipe(a, b *Conn, done func(Piped)) error {
 	}
 	a.ResumeReading()
 	b.ResumeReading()
-	return nil
+	return p, nil
 }
 
-// joint is two connections that are joined.
-type joint struct {
+// Joint is two connections that [Pipe] has joined.
+type Joint struct {
 	ends [2]pipeEnd
 	lost int // of the two
 	err  error
 	done func(Piped)
 }
 
+// Moved is how many bytes either has sent and the other was given so far, also when it is over. Only on the loop.
+func (j *Joint) Moved() (fromA, fromB int64) {
+	j.ends[0].conn.own("Joint.Moved", "Loop.Post")
+	return j.ends[0].sent(), j.ends[1].sent()
+}
+
 // pipeEnd is the protocol of one of them.
 type pipeEnd struct {
-	pipe   *joint
+	pipe   *Joint
 	conn   *Conn
 	other  *pipeEnd
 	copied int64   // bytes received and given to other without a splice
@@ -149,4 +155,10 @@ func (e *pipeEnd) ConnectionLost(_ *Conn, err error) {
 	}
 }
 
-func (e *pipeEnd) sent() int64 { return e.copied + e.moved }
+func (e *pipeEnd) sent() int64 {
+	n := e.copied + e.moved
+	if e.splice != nil {
+		n += e.splice.moved
+	}
+	return n
+}

@@ -19,6 +19,7 @@ import (
 type proxying struct {
 	network, target string
 	piped           chan rondo.Piped
+	joined          chan [2]*rondo.Conn // nil: nobody wants to know
 }
 
 func (p *proxying) ConnectionMade(c *rondo.Conn) {
@@ -26,7 +27,10 @@ func (p *proxying) ConnectionMade(c *rondo.Conn) {
 	d := rondo.Dialer{Loop: c.Loop()}
 	d.Dial(context.Background(), c.Loop().Engine(), p.network, p.target, &idler{}).OnDone(func(to *rondo.Conn, err error) {
 		if err == nil {
-			err = rondo.Pipe(c, to, func(r rondo.Piped) { p.piped <- r })
+			_, err = rondo.Pipe(c, to, func(r rondo.Piped) { p.piped <- r })
+		}
+		if err == nil && p.joined != nil {
+			p.joined <- [2]*rondo.Conn{c, to}
 		}
 		if err != nil {
 			c.Abort()
@@ -48,9 +52,15 @@ func (*idler) DataReceived(_ *rondo.Conn, p []byte) int { return len(p) }
 func (*idler) ConnectionLost(_ *rondo.Conn, _ error)    {}
 
 // piping is a proxy on real sockets: a client's side, its server's, and what became of it.
-func piping(t *testing.T, network string) (client, server net.Conn, piped chan rondo.Piped, e *engine) {
+func piping(t *testing.T, network string) (client, server net.Conn, piped chan rondo.Piped) {
 	t.Helper()
-	e = newTestEngine(t, rondo.Config{})
+	client, server, p := pipingOver(t, newTestEngine(t, rondo.Config{}), network)
+	return client, server, p.piped
+}
+
+// pipingOver is piping over that engine.
+func pipingOver(t *testing.T, e *engine, network string) (client, server net.Conn, p *proxying) {
+	t.Helper()
 	address := "127.0.0.1:0"
 	if network == "unix" {
 		address = filepath.Join(t.TempDir(), "s")
@@ -60,8 +70,8 @@ func piping(t *testing.T, network string) (client, server net.Conn, piped chan r
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = target.Close() })
-	piped = make(chan rondo.Piped, 1)
-	addr := e.serve(func() rondo.Protocol { return &proxying{network, target.Addr().String(), piped} })
+	p = &proxying{network, target.Addr().String(), make(chan rondo.Piped, 1), make(chan [2]*rondo.Conn, 1)}
+	addr := e.serve(func() rondo.Protocol { return p })
 	if client, err = net.Dial("tcp", addr); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +80,7 @@ func piping(t *testing.T, network string) (client, server net.Conn, piped chan r
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	return client, server, piped, e
+	return client, server, p
 }
 
 type writeCloser interface{ CloseWrite() error }
@@ -79,7 +89,7 @@ type writeCloser interface{ CloseWrite() error }
 func TestPipe(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
-			client, server, piped, _ := piping(t, network)
+			client, server, piped := piping(t, network)
 			var want bytes.Buffer
 			for i := range 300 {
 				want.Write(bytes.Repeat([]byte{byte(i)}, 1+i*i))
@@ -119,7 +129,7 @@ func TestPipe(t *testing.T) {
 
 // A side that has ended its direction still hears the other.
 func TestPipeHalfClosed(t *testing.T) {
-	client, server, piped, _ := piping(t, "tcp")
+	client, server, piped := piping(t, "tcp")
 	if _, err := client.Write([]byte("question")); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +151,7 @@ func TestPipeHalfClosed(t *testing.T) {
 
 // A reset is passed on as one.
 func TestPipeReset(t *testing.T) {
-	client, server, piped, _ := piping(t, "tcp")
+	client, server, piped := piping(t, "tcp")
 	if _, err := client.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -158,28 +168,55 @@ func TestPipeReset(t *testing.T) {
 	}
 }
 
-// Who does not read is not written to without end, whether the bytes are copied or spliced.
+// Who does not read is not written to without end, whether the bytes are copied or spliced: the pipe stops reading, keeps little, and what it has taken arrives.
 func TestPipeBackpressure(t *testing.T) {
-	client, server, _, e := piping(t, "tcp")
-	_ = client.(*net.TCPConn).SetWriteBuffer(64 << 10)
-	_ = server.(*net.TCPConn).SetReadBuffer(64 << 10)
-	total := 0
-	chunk := make([]byte, 64<<10)
-	for { // until it is full
-		_ = client.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
-		n, err := client.Write(chunk)
-		total += n
-		if err != nil {
-			break
-		}
-		if total > 256<<20 {
-			t.Fatal("256 MB were taken, and nobody reads")
-		}
-	}
-	rig.On(t, e.Loop(), func() {})
-	_ = client.(writeCloser).CloseWrite()
-	if n, err := io.Copy(io.Discard, server); n != int64(total) || err != nil {
-		t.Errorf("%d bytes of %d came, %v", n, total, err)
+	for _, way := range []string{"spliced", "copied"} {
+		t.Run(way, func(t *testing.T) {
+			e := newTestEngine(t, rondo.Config{})
+			if way == "copied" {
+				e = copying(t)
+			}
+			client, server, p := pipingOver(t, e, "tcp")
+			_ = server.(*net.TCPConn).SetReadBuffer(64 << 10)
+			pair := rig.Await(t, p.joined)
+			const most = 64 << 20 // several times what the kernel keeps
+			type written struct {
+				n   int
+				err error
+			}
+			wrote := make(chan written, 1)
+			go func() {
+				n, err := client.Write(make([]byte, most))
+				wrote <- written{n, err}
+			}()
+			rig.Eventually(t, "the pipe has stopped reading", func() (stopped bool) {
+				select {
+				case w := <-wrote:
+					t.Fatalf("%d bytes were taken of a client whose server does not read (%v)", w.n, w.err)
+				default:
+				}
+				rig.On(t, e.Loop(), func() {
+					reads, _ := rondo.Awaits(pair[0])
+					_, waits := rondo.Awaits(pair[1])
+					if n := pair[1].Buffered(); n > 256<<10 {
+						t.Errorf("%d bytes are kept", n)
+					}
+					stopped = !reads && waits
+				})
+				return stopped
+			})
+			if err := client.SetWriteDeadline(time.Unix(1, 0)); err != nil {
+				t.Fatal(err)
+			}
+			w := rig.Await(t, wrote)
+			if w.n >= most {
+				t.Errorf("all was taken, and nobody reads")
+			}
+			_ = client.(writeCloser).CloseWrite()
+			if n, err := io.Copy(io.Discard, server); n != int64(w.n) || err != nil {
+				t.Errorf("%d bytes of %d came, %v", n, w.n, err)
+			}
+		})
 	}
 }
 
@@ -192,11 +229,11 @@ func TestPipeRefuses(t *testing.T) {
 	}
 	other := rig.Result(t, rondo.Dialer{Loop: e.Loops()[0]}.Dial(t.Context(), e.Engine, "tcp", addr, &idler{}))
 	rig.On(t, e.Loops()[0], func() {
-		if err := rondo.Pipe(conns[0], conns[1], nil); !errors.Is(err, rondo.ErrDifferentLoops) {
+		if _, err := rondo.Pipe(conns[0], conns[1], nil); !errors.Is(err, rondo.ErrDifferentLoops) {
 			t.Errorf("of different loops: %v", err)
 		}
 		other.Abort()
-		if err := rondo.Pipe(conns[0], other, nil); !errors.Is(err, rondo.ErrClosed) {
+		if _, err := rondo.Pipe(conns[0], other, nil); !errors.Is(err, rondo.ErrClosed) {
 			t.Errorf("one that has ended: %v", err)
 		}
 	})
@@ -214,7 +251,7 @@ func TestPipeChaos(t *testing.T) {
 		w.Host("server").Start(listening)
 		w.Host("proxy").Start(func(h *sim.Host) error {
 			_, err := h.Engine().Listen("tcp", ":80", func() rondo.Protocol {
-				return &proxying{"tcp", "server:7000", make(chan rondo.Piped, 1)}
+				return &proxying{"tcp", "server:7000", make(chan rondo.Piped, 1), nil}
 			})
 			return err
 		})

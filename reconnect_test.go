@@ -267,6 +267,47 @@ func TestReconnectorLateConnection(t *testing.T) {
 	})
 }
 
+// A Dial that panics is reported, and does not keep a Reconnector from being stopped: what it waits for is nothing that could come.
+func TestReconnectorDialPanics(t *testing.T) {
+	for name, end := range map[string]func(r *rondo.Reconnector, e *rondo.Engine) error{
+		"stopped": func(r *rondo.Reconnector, _ *rondo.Engine) error {
+			r.Stop()
+			return rondo.ErrReconnectorStopped
+		},
+		"shut down": func(_ *rondo.Reconnector, e *rondo.Engine) error {
+			if err := e.Shutdown(t.Context()); err != nil {
+				t.Errorf("shutting down: %v", err)
+			}
+			return rondo.ErrEngineClosed
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+				e := w.Host("client").Engine()
+				r := rondo.ReconnectConfig{Dial: func(context.Context) *rondo.Future[*rondo.Conn] { panic("no such address") }}.Start(t.Context(), e)
+				waits, stops := r.WhenConnected(), r.WhenStopped()
+				var stopped error
+				stops.Loop().Post(func() { stops.OnDone(func(reason, _ error) { stopped = reason }) })
+				w.Sleep(time.Hour)
+				if stopped != nil {
+					t.Errorf("it has stopped by itself: %v", stopped)
+				}
+				want := end(r, e)
+				w.Sleep(time.Second)
+				if !errors.Is(stopped, want) {
+					t.Errorf("it has stopped for %v, not %v", stopped, want)
+				}
+				if _, err := waits.Wait(t.Context()); !errors.Is(err, want) {
+					t.Errorf("who waits for a connection got %v", err)
+				}
+			})
+			if err == nil || strings.Count(err.Error(), "no such address") != 1 {
+				t.Errorf("the world's error is %v", err)
+			}
+		})
+	}
+}
+
 // Who waits for a connection may stop waiting; the others go on.
 func TestReconnectorWaiters(t *testing.T) {
 	sim.Run(t, sim.Config{}, func(w *sim.World) {

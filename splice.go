@@ -328,6 +328,9 @@ func (s *Splice) arrange() {
 		s.end(nil)
 		return
 	case s.drains && (s.spare <= 0 || src.flags&readPaused != 0):
+		if s.spare <= 0 {
+			src.setRare().drained = drainBudget // so that it counts as cut off
+		}
 		s.end(ErrEngineClosed)
 		return
 	case waits:

@@ -377,3 +377,29 @@ func TestSpliceDonePanics(t *testing.T) {
 	rig.On(t, s.loop, func() { _, _ = s.dst.Write([]byte("y")) })
 	rig.Expect(t, s.out, "y")
 }
+
+// gushingPipes is a poller with a source that never runs dry, and a sink that takes all.
+type gushingPipes struct {
+	poller.Poller
+	poller.Splicer
+}
+
+func (gushingPipes) Splice(_, _, n int) (int, error) { return n, nil }
+
+// A source that would go on for ever is cut off, and that is told.
+func TestSpliceShutdownCutsOff(t *testing.T) {
+	e := newEngineOver(t, rondo.Config{}, func(p poller.Poller) poller.Poller { return gushingPipes{p, p.(poller.Splicer)} })
+	s := newSplicer(t, e, "unix")
+	ends := make(chan spliced, 1)
+	rig.On(t, s.loop, func() {
+		if _, err := s.src.SpliceTo(s.dst, func(n int64, err error) { ends <- spliced{n, err} }); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := e.Shutdown(t.Context()); err != nil || e.CutOff() != 1 {
+		t.Errorf("%v, %d were cut off", err, e.CutOff())
+	}
+	if got := rig.Await(t, ends); !errors.Is(got.err, rondo.ErrEngineClosed) || got.n < 8<<20 {
+		t.Errorf("done was told %v", got)
+	}
+}

@@ -128,7 +128,7 @@ func (c *Conn) timeOut(reason error) {
 	if c.flags&isLayered != 0 && c.flags&isClosing == 0 && !c.settleLayer() {
 		return
 	}
-	if c.flags&(isLayered|isClosing|blocked) == isLayered && !c.extra.layerClosed && !c.sendsFiles() {
+	if c.flags&(isLayered|isClosing|blocked) == isLayered && !c.extra.layerClosed && !c.extra.held && !c.sendsFiles() {
 		c.closeLayer()
 	}
 	if c.flags&isEnded == 0 && c.out != nil && c.flags&blocked == 0 && c.sendOutput() != nil {

@@ -71,7 +71,7 @@ func (o *output) append(p []byte) {
 // pressure is called when more than the high water mark is written. What the kernel takes is
 // sent at once, so that a producer is not paused for what merely waits for its callback to return.
 func (c *Conn) pressure(high, limit int) error {
-	if c.flags&blocked == 0 {
+	if c.flags&blocked == 0 && c.out != nil {
 		if err := c.sendOutput(); err != nil {
 			return err
 		}
@@ -234,7 +234,8 @@ func (l *Loop) markDirty(c *Conn) {
 	}
 }
 
-// Buffered is how many written bytes the kernel has not taken yet.
+// Buffered is how many written bytes the kernel has not taken yet; those that a layer is held back from
+// are among them.
 func (c *Conn) Buffered() int {
 	c.own("Conn.Buffered", "Handle.Do")
 	n := 0

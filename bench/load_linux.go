@@ -28,6 +28,7 @@ func load(args []string) error {
 	size := flags.Int("size", 128, "bytes of a message")
 	secure := flags.Bool("tls", false, "over TLS")
 	udp := flags.Bool("udp", false, "send datagrams")
+	pages := flags.Bool("http", false, "ask for pages")
 	turn := flags.Duration("turn", time.Second, "how long to measure")
 	if err := flags.Parse(args); err != nil {
 		return usageError{err}
@@ -55,6 +56,11 @@ func load(args []string) error {
 	if err != nil {
 		return err
 	}
+	if *pages {
+		if err := l.askForPages(server); err != nil {
+			return err
+		}
+	}
 	s, err := l.measure(*group, *turn)
 	if err != nil {
 		return err
@@ -73,6 +79,7 @@ type loader struct {
 	epoll  int
 	peers  []peer
 	sheet  sheet
+	page   *page // in its place, if pages are asked for
 	in     []byte
 	events []unix.EpollEvent
 
@@ -163,6 +170,17 @@ func newLoader(server netip.AddrPort, conns, size int, secure bool) (*loader, er
 	return l, nil
 }
 
+// askForPages has the loader send requests of HTTP.
+func (l *loader) askForPages(server netip.AddrPort) error {
+	fd, err := connect(server, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	l.page, l.sheet = new(page), sheet(request)
+	return l.page.ask(fd)
+}
+
 // measure takes the server's time between two moments at which no message is under way. The server then waits, so
 // that the kernel's figures are up to date, and they belong to exactly the messages that were counted.
 func (l *loader) measure(group int, turn time.Duration) (s sample, err error) {
@@ -245,7 +263,10 @@ func (l *loader) send(i int) error {
 	p.seq++
 	p.got = 0
 	p.sent = time.Since(l.start)
-	message := l.sheet.message(i, p.seq)
+	message := l.sheet
+	if l.page == nil {
+		l.sheet.message(i, p.seq)
+	}
 	n, err := p.send(message)
 	if err != nil {
 		return fmt.Errorf("connection %d of %d: %w", i+1, len(l.peers), err)
@@ -263,12 +284,17 @@ func (l *loader) receive(i int) (whole bool, err error) {
 	if n == 0 {
 		return false, err
 	}
-	message := l.sheet.message(i, p.seq)
-	if err := verify(message, p.got, l.in[:n]); err != nil {
+	answer := len(l.sheet)
+	if l.page != nil {
+		answer = l.page.answer
+		err = l.page.check(p.got, l.in[:n])
+	} else {
+		err = verify(l.sheet.message(i, p.seq), p.got, l.in[:n])
+	}
+	if err != nil {
 		return false, err
 	}
-	p.got += n
-	if p.got < len(message) {
+	if p.got += n; p.got < answer {
 		return false, nil
 	}
 	l.messages++

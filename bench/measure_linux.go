@@ -58,6 +58,8 @@ func measure(ctx context.Context, o options, out, progress io.Writer) (err error
 		err = b.comparePollers(ctx, out)
 	case o.udp:
 		err = b.compareUDP(ctx, out)
+	case o.http:
+		err = b.compareHTTP(ctx, out)
 	case o.proxy:
 		err = b.compareProxies(ctx, out)
 	default:
@@ -284,6 +286,9 @@ func (b *bench) weigh(ctx context.Context, s subject, conns int) (bytes float64,
 		return 0, err
 	}
 	hold := hold
+	if b.http {
+		hold = holdHTTP
+	}
 	if b.tls {
 		hold = func(server netip.AddrPort, conns, size int) (held, error) {
 			return holdTLS(server, conns, size, s.name == httpTLSServer)

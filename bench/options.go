@@ -23,6 +23,7 @@ type options struct {
 	poller   string   // rondo's; empty is its choice
 	pollers  bool
 	udp      bool  // datagrams in place of connections
+	http     bool  // servers of HTTP
 	proxy    bool  // proxies in place of servers
 	silent   []int // numbers of idle connections at which pollers are compared
 	port     int   // 0 means a free one each time
@@ -83,6 +84,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	flags.StringVar(&o.poller, "poller", "", "rondo's poller: epoll, poll or select; empty leaves the choice to rondo")
 	flags.BoolVar(&o.pollers, "pollers", false, "instead, compare rondo's pollers as idle connections grow in number")
 	flags.BoolVar(&o.udp, "udp", false, "instead, compare servers of datagrams")
+	flags.BoolVar(&o.http, "http", false, "instead, compare servers of HTTP, busy and idle")
 	flags.BoolVar(&o.proxy, "proxy", false, "instead, compare proxies; a -command may have {target}, too")
 	flags.StringVar(&o.json, "json", "", "also write every single measurement to this file")
 	flags.Func("conns", "connections, comma-separated (default 50,1000)", func(s string) (err error) {

@@ -122,6 +122,7 @@ type work struct {
 	turn              time.Duration
 	tls               bool
 	udp               bool
+	http              bool
 }
 
 // drive loads the server from another core.
@@ -141,7 +142,8 @@ func (p *process) drive(ctx context.Context, w work, core int) (s sample, err er
 		"-size", fmt.Sprint(w.size),
 		"-turn", w.turn.String(),
 		fmt.Sprintf("-tls=%t", w.tls),
-		fmt.Sprintf("-udp=%t", w.udp))
+		fmt.Sprintf("-udp=%t", w.udp),
+		fmt.Sprintf("-http=%t", w.http))
 	var out, why bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &why
 	// The load allocates nothing while it measures. With no collector and no preemption nothing interrupts it.

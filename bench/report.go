@@ -82,6 +82,7 @@ type report struct {
 	Echo    []series `json:"echo,omitempty"`
 	Pollers []series `json:"pollers,omitempty"`
 	UDP     []series `json:"udp,omitempty"`
+	HTTP    []series `json:"http,omitempty"`
 	Proxies []series `json:"proxies,omitempty"`
 	Memory  []memory `json:"memory,omitempty"`
 }
@@ -134,7 +135,9 @@ func beside(all []series, s series, other string) string {
 // memoryTable compares what idle connections take.
 func memoryTable(all []memory) table {
 	t := table{head: []string{fmt.Sprintf("%d idle connections", all[0].Conns), "× net", "bytes per connection"}}
-	i := slices.IndexFunc(all, func(m memory) bool { return m.Server == netServer || m.Server == netTLSServer })
+	i := slices.IndexFunc(all, func(m memory) bool {
+		return m.Server == netServer || m.Server == netTLSServer || m.Server == netHTTPServer
+	})
 	for _, m := range all {
 		ratio := absent
 		if i >= 0 {

@@ -50,6 +50,8 @@ func serve(ctx context.Context, args []string) error {
 		return serveNetTLS(ctx, addr, *size)
 	case httpTLSServer:
 		return serveHTTPTLS(ctx, addr, *size)
+	case rondoOnLoop, rondoInTask, rondoOnGoroutine, netHTTPServer:
+		return serveHTTP(ctx, name, addr, *poller)
 	case bareGoServer:
 		return serveBare(addr)
 	case udpRondo, udpNet, udpBare:

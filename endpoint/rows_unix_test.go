@@ -137,7 +137,7 @@ func piping(accept func() rondo.Protocol) func(*server) error {
 				c.PauseReading()
 				to.On(c.Loop()).Dial(s.ctx, &accepted{func(*rondo.Conn) {}}).OnDone(func(far *rondo.Conn, err error) {
 					if err == nil {
-						err = rondo.Pipe(c, far, func(p rondo.Piped) {
+						_, err = rondo.Pipe(c, far, func(p rondo.Piped) {
 							s.begin()
 							s.end(p.Err)
 						})

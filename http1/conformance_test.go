@@ -19,16 +19,16 @@ import (
 
 // behaviours are what handlers do. Each is run by net/http and by rondo, and the answers are to be the same.
 var behaviours = map[string]http.HandlerFunc{
-	"/plain":   func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") },
+	"/plain":   func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "Hello, World!") },
 	"/empty":   func(http.ResponseWriter, *http.Request) {},
-	"/html":    func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<!DOCTYPE html><p>hello") },
-	"/png":     func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("\x89PNG\x0d\x0a\x1a\x0a....")) },
+	"/html":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!DOCTYPE html><p>hello") },
+	"/png":     func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "\x89PNG\x0d\x0a\x1a\x0a....") },
 	"/status":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) },
 	"/unknown": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(799) },
 	"/twice": func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		w.WriteHeader(http.StatusTeapot)
-		io.WriteString(w, "body")
+		fmt.Fprint(w, "body")
 	},
 	"/204": func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
@@ -46,7 +46,7 @@ var behaviours = map[string]http.HandlerFunc{
 	"/late": func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(200)
 		w.Header().Set("X-Late", "is not sent")
-		io.WriteString(w, "body")
+		fmt.Fprint(w, "body")
 	},
 	"/fields": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["X-Many"] = []string{"a", "b", ""}
@@ -55,18 +55,18 @@ var behaviours = map[string]http.HandlerFunc{
 		w.Header()["x-lower"] = []string{"stays"}
 		w.Header().Set("Server", "test")
 	},
-	"/nodate": func(w http.ResponseWriter, _ *http.Request) { w.Header()["Date"] = nil; io.WriteString(w, "no date") },
+	"/nodate": func(w http.ResponseWriter, _ *http.Request) { w.Header()["Date"] = nil; fmt.Fprint(w, "no date") },
 	"/notype": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Content-Type"] = nil
-		io.WriteString(w, "no type")
+		fmt.Fprint(w, "no type")
 	},
 	"/encoding": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "br")
-		io.WriteString(w, "xxx")
+		fmt.Fprint(w, "xxx")
 	},
 	"/length": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "5")
-		io.WriteString(w, "12345")
+		fmt.Fprint(w, "12345")
 	},
 	"/long": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "3")
@@ -78,34 +78,34 @@ var behaviours = map[string]http.HandlerFunc{
 	},
 	"/badlength": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "x")
-		io.WriteString(w, "12345")
+		fmt.Fprint(w, "12345")
 	},
-	"/big": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, strings.Repeat("0123456789", 30000)) },
+	"/big": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("0123456789", 30000)) },
 	"/pieces": func(w http.ResponseWriter, _ *http.Request) {
 		for i := range 300 {
 			fmt.Fprintf(w, "line %d of some\n", i)
 		}
 	},
 	"/flush": func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "a")
+		fmt.Fprint(w, "a")
 		w.(http.Flusher).Flush()
-		io.WriteString(w, "b")
+		fmt.Fprint(w, "b")
 	},
-	"/flushfirst": func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush(); io.WriteString(w, "b") },
+	"/flushfirst": func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush(); fmt.Fprint(w, "b") },
 	"/trailer": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Trailer", "X-Sum, X-None")
-		io.WriteString(w, "body")
+		fmt.Fprint(w, "body")
 		w.Header().Set("X-Sum", "42")
 		w.Header().Set(http.TrailerPrefix+"X-Other", "1")
 	},
 	"/latetrailer": func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "body")
+		fmt.Fprint(w, "body")
 		w.(http.Flusher).Flush()
 		w.Header().Set(http.TrailerPrefix+"X-Other", "1")
 	},
 	"/close": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
-		io.WriteString(w, "bye")
+		fmt.Fprint(w, "bye")
 	},
 	"/redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/plain", http.StatusFound) },
 	"/error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) },
@@ -113,7 +113,7 @@ var behaviours = map[string]http.HandlerFunc{
 		p, err := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%d %q %v %d %v", len(p), p[:min(len(p), 50)], err, r.ContentLength, r.TransferEncoding)
 	},
-	"/unread": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "not read") },
+	"/unread": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "not read") },
 	"/after": func(w http.ResponseWriter, r *http.Request) {
 		r.Body.Close()
 		_, err := r.Body.Read(make([]byte, 1))
@@ -121,21 +121,21 @@ var behaviours = map[string]http.HandlerFunc{
 	},
 	"/reqtrailer": func(w http.ResponseWriter, r *http.Request) {
 		before := fmt.Sprint(r.Trailer)
-		io.Copy(io.Discard, r.Body)
-		fmt.Fprint(w, before, r.Trailer)
+		_, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, before, r.Trailer, err)
 	},
 	"/request": func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %q %q %q %q %q %v %d.%d %q\n", r.Method, r.RequestURI, r.URL.Path, r.URL.RawPath, r.URL.RawQuery, r.Host, r.Close, r.ProtoMajor, r.ProtoMinor, r.Proto)
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 			fmt.Fprintf(w, "%s=%q\n", name, r.Header[name])
 		}
-		r.ParseForm()
-		fmt.Fprint(w, r.Form)
+		err := r.ParseForm()
+		fmt.Fprint(w, r.Form, err)
 	},
 	"/early": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Link", "</a>")
 		w.WriteHeader(http.StatusEarlyHints)
-		io.WriteString(w, "done")
+		fmt.Fprint(w, "done")
 	},
 	"/abort": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	"/panic": func(http.ResponseWriter, *http.Request) { panic("it is meant to") },
@@ -164,7 +164,7 @@ func answer(t *testing.T, addr, raw string) string {
 	t.Helper()
 	c := rig.Dial(t, addr)
 	defer c.Close()
-	go io.WriteString(c, raw)
+	go fmt.Fprint(c, raw)
 	var b strings.Builder
 	in := bufio.NewReader(c)
 	method, _, _ := strings.Cut(raw, " ")
@@ -186,7 +186,7 @@ func answer(t *testing.T, addr, raw string) string {
 	}
 	fmt.Fprintf(&b, "%d bytes %.200q %v\ntrailer %v\n", len(body), body, err, res.Trailer)
 	if err == nil && !res.Close { // it must be of further use
-		io.WriteString(c, "GET /plain HTTP/1.1\r\nHost: h\r\n\r\n")
+		fmt.Fprint(c, "GET /plain HTTP/1.1\r\nHost: h\r\n\r\n")
 		again, err := http.ReadResponse(in, nil)
 		if err != nil {
 			return b.String() + "and no answer after it"

@@ -113,8 +113,7 @@ func (h *conn) begin(c *rondo.Conn, p []byte) int {
 // refuse answers a request that is none, and closes.
 func (h *conn) refuse(c *rondo.Conn, err error) {
 	status := http.StatusBadRequest
-	var e *wire.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
 		status = e.Status
 	}
 	h.shard.loop.Engine().Logger().Debug("http1: a request was refused", "peer", c.RemoteAddr(), "error", err)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 	"github.com/rondo-go/rondo/internal/rig"
 )
 
-func get(t *testing.T, url string) (*http.Response, string) {
+func get(t *testing.T, url string) string {
 	t.Helper()
 	tr := &http.Transport{}
 	t.Cleanup(tr.CloseIdleConnections)
@@ -35,13 +36,18 @@ func get(t *testing.T, url string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(body)
+	return string(body)
+}
+
+func reset(c *net.TCPConn) {
+	_ = c.SetLinger(0)
+	c.Close()
 }
 
 // TestPipeline sends ten thousand requests at once, whose answers come in their order. A part of them waits in the kernel while the client does not read.
 func TestPipeline(t *testing.T) {
 	const many = 10000
-	for name, h := range kinds(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })) {
+	for name, h := range kinds(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) })) {
 		t.Run(name, func(t *testing.T) {
 			c := rig.Dial(t, serve(t, &http1.Server{Handler: h}))
 			sent := make(chan error, 1)
@@ -117,8 +123,7 @@ func TestHandlerWaitsForReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	rig.Eventually(t, "the handler waits", func() bool { return len(written) == 0 && waits("handOver") })
-	c.SetLinger(0)
-	c.Close()
+	reset(c)
 	if n := rig.Await(t, written); n > 64<<20 {
 		t.Fatalf("%d bytes were taken for a client that does not read", n)
 	}
@@ -131,8 +136,8 @@ func TestHandlerWaitsForReader(t *testing.T) {
 func TestClientGone(t *testing.T) {
 	for name, leave := range map[string]func(c *net.TCPConn){
 		"by an end":   func(c *net.TCPConn) { c.Close() },
-		"half":        func(c *net.TCPConn) { c.CloseWrite() },
-		"by a reset":  func(c *net.TCPConn) { c.SetLinger(0); c.Close() },
+		"half":        func(c *net.TCPConn) { _ = c.CloseWrite() },
+		"by a reset":  reset,
 		"with a body": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -199,7 +204,9 @@ func TestHijack(t *testing.T) {
 func TestContinue(t *testing.T) {
 	addr := serve(t, &http1.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/read" {
-			io.Copy(w, r.Body)
+			if _, err := io.Copy(w, r.Body); err != nil {
+				t.Error(err)
+			}
 		}
 	})})
 	c := rig.Dial(t, addr)
@@ -227,7 +234,7 @@ func TestShutdown(t *testing.T) {
 	s := &http1.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(began)
 		<-release
-		io.WriteString(w, "done")
+		fmt.Fprint(w, "done")
 	})}
 	ln, err := e.Listen("tcp", "127.0.0.1:0", s.Protocol)
 	if err != nil {
@@ -263,8 +270,7 @@ func TestDeadlines(t *testing.T) {
 		}
 		_, err := io.ReadAll(r.Body)
 		errs <- err
-		rc.SetWriteDeadline(time.Now().Add(time.Millisecond))
-		for err = nil; err == nil; {
+		for err = rc.SetWriteDeadline(time.Now().Add(time.Millisecond)); err == nil; {
 			_, err = w.Write(make([]byte, 64<<10))
 		}
 		errs <- err
@@ -286,7 +292,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := serve(t, &http1.Server{Handler: http.FileServer(http.Dir(dir))})
-	if _, body := get(t, "http://"+addr+"/file.txt"); body != string(data) {
+	if body := get(t, "http://"+addr+"/file.txt"); body != string(data) {
 		t.Fatalf("%d bytes", len(body))
 	}
 	req, _ := http.NewRequestWithContext(t.Context(), "GET", "http://"+addr+"/file.txt", nil)
@@ -323,7 +329,7 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addr := serve(t, &http1.Server{Handler: http1.NonBlocking(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was called") }))})
 			c := rig.Dial(t, addr)
-			go io.WriteString(c, x.raw)
+			go fmt.Fprint(c, x.raw)
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil || res.Status != x.status || !res.Close {
 				t.Fatal(res, err)
@@ -337,7 +343,7 @@ func TestRefused(t *testing.T) {
 
 // TestAccessLog has a line for each request.
 func TestAccessLog(t *testing.T) {
-	for name, h := range kinds(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(202); io.WriteString(w, "abc") })) {
+	for name, h := range kinds(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(202); fmt.Fprint(w, "abc") })) {
 		t.Run(name, func(t *testing.T) {
 			lines := make(chan string, 1)
 			addr := serve(t, &http1.Server{Handler: h, AccessLog: slog.New(slog.NewTextHandler(lineWriter(lines), nil))})
@@ -352,3 +358,36 @@ func TestAccessLog(t *testing.T) {
 type lineWriter chan string
 
 func (w lineWriter) Write(p []byte) (int, error) { w <- string(p); return len(p), nil }
+
+// TestAllBegin has many handlers of one loop wait for each other: none waits for a goroutine that another holds.
+func TestAllBegin(t *testing.T) {
+	const many = 500
+	var all sync.WaitGroup
+	all.Add(many)
+	e := rig.New(t, rondo.Config{Loops: 1})
+	ln, err := e.Listen("tcp", "127.0.0.1:0", (&http1.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		all.Done()
+		all.Wait()
+		fmt.Fprint(w, "all")
+	})}).Protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time with goroutines that are there
+		var conns []*net.TCPConn
+		for range many {
+			c := rig.Dial(t, ln.Addr().String())
+			rig.Send(t, c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			conns = append(conns, c)
+		}
+		for _, c := range conns {
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rig.Expect(t, res.Body, "all")
+			c.Close()
+		}
+		all.Add(many)
+	}
+}

@@ -143,11 +143,12 @@ func (h *conn) limit() {
 
 // run is the goroutine's, whose buffers it borrows: a ResponseWriter is not used any more when the handler has returned.
 func (x *handling) run(w *worker) {
-	x.res.header, x.res.body = w.header, w.body[:0]
+	x.res.header, x.res.body, x.res.names = w.header, w.body[:0], w.names
 	defer func() {
 		if x.res.body != nil && cap(x.res.body) <= maxKept {
 			w.body = x.res.body
 		}
+		w.names = x.res.names
 		clear(w.header)
 		x.res.returned = true
 		x.returned = x.task != nil

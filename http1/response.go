@@ -23,6 +23,7 @@ type response struct {
 	length   int64       // what Content-Length says; -1 if nothing
 	written  int64       // bytes of the body
 	trailers []string    // that were announced
+	names    []string    // see sorted
 	returned bool        // the handler has
 	headSent bool        // the head is in out, or sent
 	chunked  bool
@@ -75,7 +76,7 @@ func (w *response) inform(status int) {
 		return // HTTP/1.0 knows none; and 100 is said when the body is read
 	}
 	w.out = wire.AppendStatusLine(w.out, 1, status)
-	for _, name := range sorted(w.header) {
+	for _, name := range w.sorted(w.header) {
 		if name == "Content-Length" || name == "Transfer-Encoding" || !wire.ValidName(name) {
 			continue
 		}
@@ -126,7 +127,7 @@ func (w *response) commit(all bool) {
 	}
 	minor := w.req.ProtoMinor
 	allowed := bodyAllowed(w.status)
-	names := sorted(h)
+	names := w.sorted(h)
 	said := w.survey(h, names)
 	length := w.frame(minor, all)
 	if w.req.Close && minor == 1 || w.draining {
@@ -136,7 +137,7 @@ func (w *response) commit(all bool) {
 	out := wire.AppendStatusLine(w.out, minor, w.status)
 	for _, name := range names {
 		switch {
-		case name == "Content-Length", name == "Transfer-Encoding", w.isTrailer(name), !wire.ValidName(name):
+		case name == "Content-Length", name == "Transfer-Encoding", w.isTrailer(name):
 			continue
 		case name == "Content-Type" && w.status == http.StatusNotModified: // RFC 9110, section 15.4.5: it would be the other answer's
 			continue
@@ -270,7 +271,7 @@ func (w *response) announce(values []string) {
 
 // trailing are those fields.
 func (w *response) trailing() (fields []wire.Field) {
-	for _, name := range sorted(w.header) {
+	for _, name := range w.sorted(w.header) {
 		bare, late := strings.CutPrefix(name, http.TrailerPrefix)
 		if !late && !slices.Contains(w.trailers, name) || !wire.ValidName(bare) {
 			continue
@@ -284,7 +285,7 @@ func (w *response) trailing() (fields []wire.Field) {
 
 func (w *response) reset() {
 	clear(w.header)
-	*w = response{req: w.req, clock: w.clock, onLoop: w.onLoop, header: w.header, body: w.body[:0], out: w.out[:0]}
+	*w = response{req: w.req, clock: w.clock, onLoop: w.onLoop, header: w.header, names: w.names, body: w.body[:0], out: w.out[:0]}
 	if cap(w.body) > maxKept {
 		w.body = nil
 	}
@@ -296,16 +297,16 @@ func (w *response) reset() {
 // maxKept is how large a buffer may be that is kept for the next answer.
 const maxKept = 64 << 10
 
-// sorted are the names of a header in order, so that the same answer is always the same bytes.
-func sorted(h http.Header) []string {
-	var room [16]string
-	names := room[:0]
+// sorted are the names of a header in order, so that the same answer is always the same bytes. They are good until it is called again.
+func (w *response) sorted(h http.Header) []string {
+	names := w.names[:0]
 	for name := range h {
 		names = append(names, name)
 	}
 	if len(names) > 1 {
 		slices.Sort(names)
 	}
+	w.names = names
 	return names
 }
 

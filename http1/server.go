@@ -88,11 +88,11 @@ func ListenAndServe(addr string, handler http.Handler) error {
 }
 
 // logger is where errors go.
-func (h *shard) logger() *slog.Logger {
-	if l := h.server.ErrorLog; l != nil {
+func (s *shard) logger() *slog.Logger {
+	if l := s.server.ErrorLog; l != nil {
 		return l
 	}
-	return h.loop.Engine().Logger()
+	return s.loop.Engine().Logger()
 }
 
 // mode is where handlers run.
@@ -171,18 +171,18 @@ func (s *Server) shard(l *rondo.Loop) *shard {
 }
 
 // buffer is one for an answer; putBuffer gives it back. A handler's goroutine has it in between.
-func (h *shard) buffer() []byte {
-	if n := len(h.buffers); n > 0 {
-		p := h.buffers[n-1]
-		h.buffers = h.buffers[:n-1]
+func (s *shard) buffer() []byte {
+	if n := len(s.buffers); n > 0 {
+		p := s.buffers[n-1]
+		s.buffers = s.buffers[:n-1]
 		return p
 	}
 	return make([]byte, 0, newBuffer)
 }
 
-func (h *shard) putBuffer(p []byte) {
-	if len(h.buffers) < maxBuffers && cap(p) <= maxKept {
-		h.buffers = append(h.buffers, p[:0])
+func (s *shard) putBuffer(p []byte) {
+	if len(s.buffers) < maxBuffers && cap(p) <= maxKept {
+		s.buffers = append(s.buffers, p[:0])
 	}
 }
 

@@ -1,6 +1,7 @@
 package http1_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -33,7 +34,7 @@ func TestHello(t *testing.T) {
 			t.Error(err)
 		}
 		w.Header().Set("X-Said", string(body))
-		io.WriteString(w, strings.Repeat(r.Method+" "+r.URL.Path+" ", 1+len(body)))
+		fmt.Fprint(w, strings.Repeat(r.Method+" "+r.URL.Path+" ", 1+len(body)))
 	})) {
 		t.Run(name, func(t *testing.T) {
 			at := "http://" + serve(t, &http1.Server{Handler: h})

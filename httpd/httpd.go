@@ -22,8 +22,7 @@ var Protocols = []string{http2.NextProtoTLS, "http/1.1"}
 
 // Protocol makes the protocols of connections to s: give it to whatever makes secure connections, and offers Protocols. One that has agreed on "h2" is given to HTTP/2, all others, plain ones too, to s.
 func Protocol(s *http1.Server) func() rondo.Protocol {
-	two := &http2.Server{IdleTimeout: s.IdleTimeout}
-	return func() rondo.Protocol { return &chooser{server: s, two: two} }
+	return func() rondo.Protocol { return &chooser{s} }
 }
 
 // ListenAndServeTLS is the function of net/http over rondo: see [http1.ListenAndServe]. The files are looked at again when they change, so that a certificate can be renewed without a restart.
@@ -46,10 +45,7 @@ func ListenAndServeTLS(addr, certFile, keyFile string, handler http.Handler) err
 }
 
 // chooser is the protocol of a connection until it is known which one that speaks.
-type chooser struct {
-	server *http1.Server
-	two    *http2.Server
-}
+type chooser struct{ server *http1.Server }
 
 // ConnectionMade implements rondo.Protocol. The two below are not called: the connection has another protocol by then.
 func (h *chooser) ConnectionMade(c *rondo.Conn) {
@@ -73,7 +69,8 @@ func (h *chooser) handOver(c *rondo.Conn, state tls.ConnectionState) {
 		handler = http.DefaultServeMux
 	}
 	c.Loop().Engine().Go(func() {
-		h.two.ServeConn(conn, &http2.ServeConnOpts{Handler: handler, BaseConfig: &http.Server{
+		//nolint:staticcheck // deprecated in favour of net/http's own, which takes a net.Conn that is decrypted for one that is not encrypted, and says so in Request.TLS
+		new(http2.Server).ServeConn(conn, &http2.ServeConnOpts{Handler: handler, BaseConfig: &http.Server{
 			Handler: handler, ReadTimeout: h.server.ReadTimeout, WriteTimeout: h.server.WriteTimeout, IdleTimeout: h.server.IdleTimeout,
 			MaxHeaderBytes: h.server.MaxHeaderBytes,
 		}})

@@ -98,50 +98,6 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.Conn.Write(p)
 }
 
-// A client that stops anywhere in its handshake is waited for as long as the timeout says, and then its connection is reset. The server's protocol is not
-// made.
-func TestHandshakeStallsAtEveryByte(t *testing.T) {
-	server, client := configs(t, tls.VersionTLS12) // whose second flight is in the clear, and longer
-	a, b := net.Pipe()
-	go func() { _ = tls.Server(b, server).Handshake() }()
-	r := &recorder{Conn: a}
-	if err := tls.Client(r, client).Handshake(); err != nil {
-		t.Fatal(err)
-	}
-	flight := r.sent.Bytes()
-	step := 1
-	if testing.Short() {
-		step = 37
-	}
-	for n := 0; n < len(flight); n += step {
-		sim.Run(t, sim.Config{}, func(w *sim.World) {
-			made := 0
-			_, err := w.Host("server").Engine().Listen("tcp", ":443", secure.Config{TLS: server}.Server(func() rondo.Protocol {
-				made++
-				return &netProtocol{}
-			}))
-			if err != nil {
-				w.Fatalf("listening: %v", err)
-			}
-			c, err := w.Host("client").Engine().DialContext(background, "tcp", "server:443")
-			if err != nil {
-				w.Fatalf("connecting: %v", err)
-			}
-			_, _ = c.Write(flight[:n])
-			_, _ = io.Copy(io.Discard, c)
-			if d := w.Elapsed(); d < 10*time.Second || d > 11*time.Second {
-				// The second flight belongs to another handshake, so that a whole record of it is found out at once.
-				if n < len(flight)/2 {
-					w.Errorf("after %d bytes: %v", n, d)
-				}
-			}
-			if made != 0 {
-				w.Errorf("after %d bytes there is a protocol", n)
-			}
-		})
-	}
-}
-
 // lost is a protocol that tells why its connection was lost, and what it has received.
 type lost struct {
 	got    []byte

@@ -1,13 +1,13 @@
 package secure
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -23,7 +23,10 @@ type handshake struct {
 	conn     *rondo.Conn
 	server   bool
 	timeout  time.Duration
+	config   *tls.Config                    // of a server: those that have it are counted together
+	most     int                            // of them may hold a goroutine; less than zero: all
 	began    func() rondo.Protocol          // makes the protocol that follows
+	pauses   rondo.WritePauser              // is told of water marks meanwhile; nil: nobody is
 	ended    func(c *rondo.Conn, err error) // is told how it went; nil: nobody is
 	local    net.Addr
 	remote   net.Addr
@@ -32,6 +35,11 @@ type handshake struct {
 	launched bool // the goroutine
 	turn     bool // it has one
 	over     bool
+	paused   bool // writing is
+
+	room  *room  // where it has a place for its goroutine; nil if it has none, or needs none
+	age   uint64 // when it got it, counted by the loop
+	index int    // among those in the room that wait, from 1; 0: it does not
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -56,17 +64,19 @@ const (
 // defaultTimeout is how long a handshake may take.
 const defaultTimeout = 10 * time.Second
 
-func newHandshake(cfg *tls.Config, server bool, timeout time.Duration) *handshake {
-	if timeout == 0 {
-		timeout = defaultTimeout
+func newHandshake(cfg Config, server bool) *handshake {
+	h := &handshake{
+		server:  server,
+		timeout: cmp.Or(cfg.HandshakeTimeout, defaultTimeout),
+		config:  cfg.TLS,
+		most:    cmp.Or(cfg.MaxHandshakes, defaultMost),
 	}
-	h := &handshake{server: server, timeout: timeout}
 	h.changed.L = &h.mu
 	h.layer = &layer{hand: h}
 	if server {
-		h.layer.tls = tls.Server((*wire)(h.layer), cfg)
+		h.layer.tls = tls.Server((*wire)(h.layer), cfg.TLS)
 	} else {
-		h.layer.tls = tls.Client((*wire)(h.layer), cfg)
+		h.layer.tls = tls.Client((*wire)(h.layer), cfg.TLS)
 	}
 	return h
 }
@@ -76,6 +86,7 @@ func (h *handshake) ConnectionMade(c *rondo.Conn) {
 	h.conn, h.loop, h.layer.conn = c, c.Loop(), c
 	h.local, h.remote = c.LocalAddr(), c.RemoteAddr()
 	c.SetLayer(h.layer)
+	c.HoldLayer() // lest a Handle that somebody kept write into the handshake, and in the clear
 	if h.timeout > 0 {
 		h.timer = h.loop.After(h.timeout, func() { h.fail(os.ErrDeadlineExceeded) })
 	}
@@ -106,9 +117,12 @@ func (h *handshake) receivedEOF() error {
 		return io.ErrUnexpectedEOF
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.eof = true
-	h.wake()
+	waits := h.state == waiting
+	h.mu.Unlock()
+	if waits {
+		turnsOf.On(h.loop).ask(h)
+	}
 	return rondo.ErrMore
 }
 
@@ -120,11 +134,28 @@ func (h *handshake) take(p []byte) bool {
 	if len(h.in) > maxAhead {
 		h.conn.PauseReading() // until the handshake is over
 	}
-	return h.state == waiting || !h.asked && whole(h.in)
+	return h.ready() && (h.state == waiting || !h.asked)
 }
+
+// ready reports whether there is a record for the goroutine, with the lock held: what is less than one it could do nothing with.
+func (h *handshake) ready() bool { return h.records.left > 0 || whole(h.in) }
 
 // maxAhead is how much is read of what a peer sends before its handshake is over. All of a handshake is much less.
 const maxAhead = 256 << 10
+
+// PauseWriting implements rondo.WritePauser: what is written during the handshake waits for its end.
+func (h *handshake) PauseWriting(c *rondo.Conn) {
+	if h.paused = true; h.pauses != nil {
+		h.pauses.PauseWriting(c)
+	}
+}
+
+// ResumeWriting implements rondo.WritePauser.
+func (h *handshake) ResumeWriting(c *rondo.Conn) {
+	if h.paused = false; h.pauses != nil {
+		h.pauses.ResumeWriting(c)
+	}
+}
 
 func (h *handshake) ConnectionLost(_ *rondo.Conn, err error) {
 	if err == nil || err == io.EOF { //nolint:errorlint // documented to be bare
@@ -141,7 +172,7 @@ func (h *handshake) fail(err error) {
 		h.wake()
 	}
 	h.mu.Unlock()
-	turnsOf.On(h.loop).give(h) // a callback of the configuration may hang, and is not to stop the others
+	turnsOf.On(h.loop).leave(h) // a callback of the configuration may hang, and is not to stop the others
 	h.finish(err)
 }
 
@@ -162,10 +193,10 @@ func (h *handshake) finish(err error) {
 	h.timer.Stop()
 	if err != nil {
 		err = &HandshakeError{Peer: h.remote, Err: err}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ErrTooManyHandshakes) {
 			h.conn.Abort()
 		} else {
-			_ = h.conn.Close() // after the alert
+			h.conn.CloseBelow() // after the alert
 		}
 		h.loop.Engine().Logger().Debug("secure: a handshake failed", "peer", h.remote, "error", err)
 		if h.ended != nil {
@@ -181,6 +212,7 @@ func (h *handshake) finish(err error) {
 	rawInput.reclaim(h.layer.tls)
 	hand.reclaim(h.layer.tls)
 	c := h.conn
+	c.ReleaseLayer()
 	p := h.began()
 	if p == nil {
 		_ = c.Close()
@@ -192,10 +224,12 @@ func (h *handshake) finish(err error) {
 			c.Abort()
 		}
 	}()
-	h.release() // before the protocol is there, which is not to be told of water marks yet
 	c.SetProtocol(p)
 	c.ResumeReading()
 	c.WakeLayer()
+	if h.paused { // p is not, for the connection: it is told again if it writes too much
+		h.ResumeWriting(c)
+	}
 	p.ConnectionMade(c)
 	told = true
 	if h.ended != nil {
@@ -203,22 +237,10 @@ func (h *handshake) finish(err error) {
 	}
 }
 
-// release passes on what was written during the handshake.
-func (h *handshake) release() {
-	held := h.layer.held
-	h.layer.held = nil
-	if held != nil {
-		_, _ = h.layer.tls.Write(held) // an error has ended the connection
-	}
-	if h.layer.fin {
-		_ = h.layer.tls.CloseWrite() // likewise
-	}
-}
-
 // HandshakeError says that a connection has not become secure.
 type HandshakeError struct {
 	Peer net.Addr
-	Err  error // os.ErrDeadlineExceeded, io.ErrUnexpectedEOF, what crypto/tls says, or how the connection has ended
+	Err  error // os.ErrDeadlineExceeded, ErrTooManyHandshakes, io.ErrUnexpectedEOF, what crypto/tls says, or how the connection has ended
 }
 
 func (e *HandshakeError) Error() string {
@@ -236,7 +258,7 @@ func (h *handshake) run() {
 			err = &rondo.PanicError{Value: v, Stack: debug.Stack()}
 		}
 		h.loop.Post(func() {
-			turnsOf.On(h.loop).give(h)
+			turnsOf.On(h.loop).leave(h)
 			h.flush()
 			if h.err != nil {
 				err = h.err
@@ -251,20 +273,18 @@ func (h *handshake) run() {
 func (h *handshake) read(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n := h.records.next(h.in, len(p))
-	for n == 0 && h.err == nil && !h.eof {
+	for !h.ready() && h.err == nil && !h.eof {
 		h.state = waiting
 		h.loop.Post(h.rest)
-		h.wait(func() bool { return h.state == running || h.err != nil || h.eof })
-		n = h.records.next(h.in, len(p))
+		h.wait(func() bool { return h.state == running || h.err != nil })
 	}
 	switch {
-	case n > 0:
 	case h.err != nil:
 		return 0, h.err
-	default:
+	case !h.ready():
 		return 0, io.ErrUnexpectedEOF
 	}
+	n := h.records.next(h.in, len(p))
 	copy(p, h.in[:n])
 	if h.in = h.in[n:]; len(h.in) == 0 {
 		h.in = nil
@@ -301,10 +321,10 @@ func (h *handshake) wake() {
 // rest is when the goroutine has begun to wait: it is another's turn. If something has come meanwhile it has been seen to.
 func (h *handshake) rest() {
 	h.mu.Lock()
-	waits := h.state == waiting
+	waits := h.state == waiting && h.err == nil
 	h.mu.Unlock()
 	if waits {
-		turnsOf.On(h.loop).give(h)
+		turnsOf.On(h.loop).rest(h)
 	}
 }
 
@@ -344,49 +364,5 @@ func (h *handshake) flush() {
 	h.mu.Unlock()
 	if len(out) > 0 && !h.over {
 		_, _ = h.conn.WriteBelow(out) // an error ends the connection, and with it the handshake
-	}
-}
-
-// turns lets few of a loop's handshakes compute at a time, in the order in which they have something to compute.
-type turns struct {
-	taken int
-	most  int
-	line  []*handshake
-}
-
-var turnsOf = rondo.NewLocal(func(l *rondo.Loop) *turns {
-	return &turns{most: max(1, runtime.GOMAXPROCS(0)/len(l.Engine().Loops()))}
-})
-
-// ask lets h have its turn, or wait for it.
-func (ts *turns) ask(h *handshake) {
-	h.mu.Lock()
-	h.state = queued
-	h.mu.Unlock()
-	ts.give(h) // it waits, and has not said so
-	ts.line = append(ts.line, h)
-	ts.next()
-}
-
-func (ts *turns) next() {
-	for ts.taken < ts.most && len(ts.line) > 0 {
-		h := ts.line[0]
-		ts.line[0] = nil
-		ts.line = ts.line[1:]
-		if h.over {
-			continue
-		}
-		ts.taken++
-		h.turn = true
-		h.begin()
-	}
-}
-
-// give ends a turn.
-func (ts *turns) give(h *handshake) {
-	if h.turn {
-		h.turn = false
-		ts.taken--
-		ts.next()
 	}
 }

@@ -37,9 +37,7 @@ type layer struct {
 	own  bool       // which is a copy
 	more bool       // tls may have something without reading
 	eof  bool       // the peer has ended its direction in good order
-	fin  bool       // CloseWrite was called during the handshake
-	hand *handshake // under way; nil afterwards
-	held []byte     // written during the handshake
+	hand *handshake // under way, while the layer is held back; nil afterwards
 
 	records records // of in
 }
@@ -109,30 +107,12 @@ func (l *layer) lend(all bool) bool {
 
 // Write implements rondo.Layer.
 func (l *layer) Write(p []byte) error {
-	if l.hand != nil {
-		return l.hold(p)
-	}
 	_, err := l.tls.Write(p)
 	return err
 }
 
-// hold keeps what is written during the handshake, lest it go out in the clear.
-func (l *layer) hold(p []byte) error {
-	if _, _, limit := l.conn.WriteLimits(); len(l.held)+len(p) > limit {
-		return &rondo.BufferError{Op: "write", Buffered: len(l.held) + len(p), Limit: limit}
-	}
-	l.held = append(l.held, p...)
-	return nil
-}
-
 // CloseWrite implements rondo.Layer.
-func (l *layer) CloseWrite() error {
-	if l.hand != nil {
-		l.fin = true // when it is over, behind what is held
-		return nil
-	}
-	return l.tls.CloseWrite()
-}
+func (l *layer) CloseWrite() error { return l.tls.CloseWrite() }
 
 // ReceivedEOF implements rondo.Layer.
 func (l *layer) ReceivedEOF() error {

@@ -33,6 +33,12 @@ type Config struct {
 
 	// HandshakeTimeout is how long a handshake may take. Zero means 10 seconds, less than zero no limit.
 	HandshakeTimeout time.Duration
+
+	// MaxHandshakes is how many handshakes of a server may have begun on each loop and not be over, those with the same TLS counted together: each holds a goroutine, some
+	// 20 KB in all. (Before its first record is whole a handshake has not begun.) When one more is to begin, the oldest of those that wait for their peer is given up, with
+	// ErrTooManyHandshakes, so that peers that say a hello and then nothing cost one another their place. One that has something to compute is never given up; while all have,
+	// the next waits. Zero means 4096, less than zero no limit. A client's are not counted: who dials knows how often.
+	MaxHandshakes int
 }
 
 // Server goes round what [rondo.Engine.Listen] takes, or is the Wrap of a rondo.ListenConfig: each connection becomes secure first, and then has a protocol that accept makes.
@@ -48,7 +54,7 @@ func (cfg Config) Choose(choose func(tls.ConnectionState) rondo.Protocol) func()
 		panic("secure: a server needs a tls.Config with a certificate")
 	}
 	return func() rondo.Protocol {
-		h := newHandshake(cfg.TLS, true, cfg.HandshakeTimeout)
+		h := newHandshake(cfg, true)
 		h.began = func() rondo.Protocol { return choose(h.layer.tls.ConnectionState()) }
 		return h
 	}
@@ -65,7 +71,8 @@ func (cfg Config) DialWith(ctx context.Context, e *rondo.Engine, d rondo.Dialer,
 	if p == nil {
 		panic("secure: Dial needs a protocol")
 	}
-	h := newHandshake(cfg.client(network, address), false, cfg.HandshakeTimeout)
+	cfg.TLS = cfg.client(network, address)
+	h := newHandshake(cfg, false)
 	h.began = func() rondo.Protocol { return p }
 	if d.Loop == nil {
 		d.Loop = e.Loop()
@@ -130,7 +137,10 @@ func (cfg Config) client(network, address string) *tls.Config {
 
 // UpgradeServer makes a connection secure that has been a plain one so far, as STARTTLS does, as its server: what the peer sends from now on is its
 // handshake. When that is over p is the connection's protocol and is told ConnectionMade, and the future is done. If it fails the connection is closed; its
-// ConnectionLost is nobody's, since the protocol that it had has been replaced. What is written to the connection meanwhile, and CloseWrite, wait for the handshake; Close gives it up, and that with it. Write what the peer waits for before. Only on the loop.
+// ConnectionLost is nobody's, since the protocol that it had has been replaced. Write what the peer waits for before.
+//
+// What is written to the connection meanwhile waits for the handshake, files too, which are not read before; it counts in Conn.Buffered, and p is told of the water marks, if it is a rondo.WritePauser, though not of its ConnectionMade yet.
+// CloseWrite and Close wait behind it: p is told ConnectionMade and then ConnectionLost. With nothing to wait for Close gives the handshake up. Only on the loop.
 func (cfg Config) UpgradeServer(c *rondo.Conn, p rondo.Protocol) *rondo.Future[tls.ConnectionState] {
 	return cfg.upgrade(c, true, p)
 }
@@ -145,8 +155,9 @@ func (cfg Config) upgrade(c *rondo.Conn, server bool, p rondo.Protocol) *rondo.F
 		panic("secure: an upgrade needs a tls.Config and a protocol")
 	}
 	promise := rondo.NewPromise[tls.ConnectionState](c.Loop())
-	h := newHandshake(cfg.TLS, server, cfg.HandshakeTimeout)
+	h := newHandshake(cfg, server)
 	h.began = func() rondo.Protocol { return p }
+	h.pauses, _ = p.(rondo.WritePauser)
 	h.ended = func(_ *rondo.Conn, err error) {
 		if err != nil {
 			promise.Reject(err)

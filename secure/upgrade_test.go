@@ -247,7 +247,10 @@ type relaying struct {
 func (p *relaying) ConnectionMade(c *rondo.Conn) {
 	c.PauseReading()
 	p.cfg.DialWith(background, c.Loop().Engine(), rondo.Dialer{Loop: c.Loop()}, "tcp", p.target, &pausing{}).OnDone(func(to *rondo.Conn, err error) {
-		if err != nil || rondo.Pipe(c, to, func(r rondo.Piped) { p.piped <- r }) != nil {
+		if err == nil {
+			_, err = rondo.Pipe(c, to, func(r rondo.Piped) { p.piped <- r })
+		}
+		if err != nil {
 			c.Abort()
 		}
 	})

@@ -69,13 +69,14 @@ func ValidValue[T string | []byte](s T) bool {
 // sent by some clients, although RFC 3986 wants it escaped.
 func ValidTarget[T string | []byte](s T) bool { return len(s) > 0 && all(s, isTarget) }
 
-// fold reports whether s is lower, whatever the case of its letters. lower has nothing but lower-case letters, digits and dashes; s no control characters.
+// fold reports whether s is lower, whatever the case of its letters. lower has nothing but lower-case letters, digits and dashes, and s must have no control characters: of all other bytes none but
+// the letter in the other case becomes the same by that bit.
 func fold[T string | []byte](s T, lower string) bool {
 	if len(s) != len(lower) {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; c != lower[i] && (c|0x20 != lower[i] || c < 'A') {
+		if s[i]|0x20 != lower[i] {
 			return false
 		}
 	}

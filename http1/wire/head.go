@@ -39,15 +39,28 @@ const (
 
 // head is what the heads of requests and responses have in common: lines, their fields, and how far all that has been parsed.
 type head struct {
-	line   int // where the line that comes next begins
-	seen   int // up to where there is no LF in it
-	phase  uint8
-	empty  uint8 // lines before the first
-	minor  uint8
-	flags  uint16
-	length int64 // of Content-Length
-	host   []byte
-	fields []Field
+	line     int // where the line that comes next begins
+	seen     int // up to where there is no LF in it
+	phase    uint8
+	empty    uint8 // lines before the first
+	minor    uint8
+	response bool // and Host is a field like any other
+	flags    uint16
+	length   int64 // of Content-Length
+	host     []byte
+	fields   []Field
+}
+
+// maxRoom is for how many fields room is kept: 6 KiB.
+const maxRoom = 128
+
+// room is fields' room, for those of another head.
+func room(fields []Field) []Field {
+	if cap(fields) > maxRoom {
+		return nil
+	}
+	clear(fields)
+	return fields[:0]
 }
 
 func (h *head) reset() { *h = head{fields: h.fields[:0]} }
@@ -127,7 +140,7 @@ func badField(line []byte, i int) *Error {
 func (h *head) heed(f Field) *Error {
 	switch len(f.Name) {
 	case len("host"):
-		if fold(f.Name, "host") {
+		if fold(f.Name, "host") && !h.response {
 			return h.heedHost(f.Value)
 		}
 	case len("expect"):
@@ -231,27 +244,24 @@ func (h *head) heedCoding(v []byte) *Error {
 	return badCoding(v)
 }
 
-// badCoding tells codings that are not known from those that are wrong.
+// badCoding says what is wrong with codings that are not chunked alone: they break the grammar, or one of them is not known.
 func badCoding(v []byte) *Error {
-	unknown, last := false, true
+	chunked := false
 	for element := range bytes.SplitSeq(v, comma) {
 		name, parameters, has := bytes.Cut(trim(element), []byte(";"))
 		name = trim(name)
 		switch {
 		case !ValidToken(name):
 			return badf("the Transfer-Encoding %s is no list of codings", quote(v))
-		case !last:
+		case chunked:
 			return badf("the Transfer-Encoding %s has chunked where it is not last (section 6.1)", quote(v))
 		case !fold(name, "chunked"):
-			unknown = true
+			// not known; what follows may still be wrong
 		case has:
 			return badf("the Transfer-Encoding %s has a parameter of chunked, %s (section 7.1)", quote(v), quote(parameters))
 		default:
-			last = false
+			chunked = true
 		}
-	}
-	if !unknown {
-		return badf("the Transfer-Encoding %s is not chunked alone", quote(v))
 	}
 	return &Error{501, "the Transfer-Encoding " + quote(v) + " has a coding that is not known: chunked is the only one"}
 }

@@ -40,7 +40,7 @@ type Request struct {
 }
 
 // Parse parses the head at the beginning of p, which are all bytes of the connection that nobody has used up yet. It returns the head's length n, with the empty line that ends it: the body begins at p[n].
-// If n is 0 and the error nil, more bytes are needed: Parse is to be called again with the same bytes and more behind them, wherever they have moved; it goes on where it has stopped, so that a byte at a time
+// If n is 0 and the error nil, more bytes are needed: Parse is to be called again with the same limits, and the same bytes and more behind them, wherever they have moved; it goes on where it has stopped, so that a byte at a time
 // costs no more than all at once. Whatever the pieces, the result is the same. Until n is more than 0 the members of r mean nothing.
 //
 // The error is an [*Error], with the status to answer with, and comes with the line that is wrong; nothing can follow it on the connection. [ErrHTTP2] is the one that a caller may want to know.
@@ -63,13 +63,13 @@ func (r *Request) Parse(p []byte, lim *Limits) (n int, err error) {
 	return n, nil
 }
 
-// Reset forgets what was parsed, and what Parse has begun with, for the bytes of another connection.
-func (r *Request) Reset() { *r = Request{head: head{fields: r.head.fields[:0]}} }
+// Reset forgets what was parsed, and what Parse has begun with, for the bytes of another connection. Room for more than 128 fields is let go.
+func (r *Request) Reset() { *r = Request{head: head{fields: room(r.head.fields)}} }
 
 // Get returns the value of the first field of that name, whatever the case of its letters.
-func (r *Request) Get(name string) (value []byte, ok bool) { return get(r.Fields, name) }
+func (r *Request) Get(name string) (value []byte, ok bool) { return find(r.Fields, name) }
 
-func get(fields []Field, name string) (value []byte, ok bool) {
+func find(fields []Field, name string) (value []byte, ok bool) {
 	for i := range fields {
 		if EqualFold(fields[i].Name, name) {
 			return fields[i].Value, true

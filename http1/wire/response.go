@@ -41,21 +41,23 @@ func (r *Response) Parse(p []byte, lim *Limits, method string) (n int, err error
 	return n, nil
 }
 
-// Reset forgets what was parsed, and what Parse has begun with, for the bytes of another connection.
-func (r *Response) Reset() { *r = Response{head: head{fields: r.head.fields[:0]}} }
+// Reset forgets what was parsed, and what Parse has begun with, for the bytes of another connection. Room for more than 128 fields is let go.
+func (r *Response) Reset() { *r = Response{head: head{fields: room(r.head.fields)}} }
 
 // Get returns the value of the first field of that name, whatever the case of its letters.
-func (r *Response) Get(name string) (value []byte, ok bool) { return get(r.Fields, name) }
+func (r *Response) Get(name string) (value []byte, ok bool) { return find(r.Fields, name) }
 
 func (r *Response) parse(p []byte, lim *Limits, method string) (n int, err *Error) {
 	h := &r.head
+	h.response = true
 	most := lim.head()
 	within := p[:min(len(p), most)]
 	if h.phase == inStart {
+		if err := notHTTP(within); err != nil {
+			return 0, err
+		}
 		line, ok := h.next(within)
 		switch {
-		case !ok && !begins(within, "HTTP/"):
-			return 0, badf("the response begins with %s, and not with HTTP/", quote(within[:min(len(within), len("HTTP/"))]))
 		case !ok && len(p) >= most:
 			return 0, badf("the status line has no end within the limit of %d bytes", most)
 		case !ok:
@@ -79,18 +81,21 @@ func (r *Response) parse(p []byte, lim *Limits, method string) (n int, err *Erro
 	return h.line, nil
 }
 
-// begins reports whether p begins with s, as far as it goes.
-func begins(p []byte, s string) bool {
-	n := min(len(p), len(s))
-	return string(p[:n]) == s[:n]
+// notHTTP says of the first bytes of a response that no status line will come of them, so that nobody waits for the rest of what another protocol says.
+func notHTTP(p []byte) *Error {
+	const begin = "HTTP/"
+	for i := range min(len(p), len(begin)) {
+		if p[i] != begin[i] {
+			return badf("the response begins with %q, and not with %s", p[:i+1], begin)
+		}
+	}
+	return nil
 }
 
 // parseLine takes a status line apart (section 4). The space behind the status is missing where many leave out the reason, although the grammar has it.
 func (r *Response) parseLine(line []byte) *Error {
 	const shortest = len("HTTP/1.1 200")
 	switch {
-	case !begins(line, "HTTP/"):
-		return badf("the response begins with %s, and not with HTTP/", quote(line[:min(len(line), len("HTTP/"))]))
 	case len(line) < shortest || !isVersion(line[:8]) || line[8] != ' ' || !all(line[9:12], isDigit) || line[9] == '0' || len(line) > shortest && line[shortest] != ' ':
 		return badf("the status line %s is not a version, a status of three digits and a reason", quote(line))
 	case line[5] != '1':

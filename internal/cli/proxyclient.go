@@ -161,7 +161,7 @@ func withoutDescriptors(err error) string {
 // join has the two talk to each other.
 func (c *proxyClient) join(to *rondo.Conn) {
 	stats := &c.proxy.stats
-	err := relay(c.conn, to, &stats.fromClients, &stats.toClients, func(err error) {
+	err := join(c.conn, to, &stats.fromClients, &stats.toClients, func(err error) {
 		if err != nil {
 			stats.errors.Add(1)
 		}

@@ -14,14 +14,14 @@ import (
 // proxyStats are counted by all loops.
 type proxyStats struct {
 	connections, open      atomic.Int64 // of clients
-	fromClients, toClients atomic.Int64 // bytes; see countSpliced for those that the kernel moves
+	fromClients, toClients atomic.Int64 // bytes; see countRelays for those of connections that are open
 	refused                atomic.Int64 // no target could be reached
 	errors                 atomic.Int64 // a connection was lost in the middle
 }
 
 // report is one line. It waits for the loops: not on one.
 func (x *proxy) report(asJSON bool) string {
-	countSpliced(x.engine)
+	countRelays(x.engine)
 	s := &x.stats
 	early := x.refusedEarly()
 	refused := s.refused.Load() + early

@@ -57,7 +57,8 @@
 // Splicing. A backend whose kernel moves bytes from one socket to another without showing them to the program implements [Splicer]
 // too. One that does not (kqueue, a simulated network) leaves the copying to its caller.
 //
-// Passing. A backend whose Unix sockets carry descriptors and know who their peer is implements [Passer] too; a simulated network does not.
+// Passing. A backend whose Unix sockets, of streams and of datagrams, carry descriptors and know who their peer is implements [Passer] too; a simulated network does not, and is never
+// given a [sock.Packet] with Rights, nor asked for Credentials.
 //
 // Datagrams. OpenPacket makes a descriptor that is read and written with RecvPackets and SendPackets, a batch at a time, and is
 // otherwise as all that is said above: Readable while there is a datagram or an error, Writable while there is room for one. A datagram comes
@@ -212,6 +213,9 @@ type Passer interface {
 	RecvFiles(fd int, p []byte) (n int, fds []int, lost bool, err error)
 	SendFiles(fd int, p []byte, fds []int) (int, error)
 	PeerCredentials(fd int) (sock.Credentials, error)
+	// RecvUnixPacket is RecvPackets for one datagram of a Unix socket, with descriptors and credentials that go with it; see [sock.RecvUnixPacket]. SendPackets takes those that have
+	// descriptors.
+	RecvUnixPacket(fd int, b *sock.PacketBuffer, size int) (sock.UnixPacket, error)
 }
 
 // FileSender is implemented by pollers that can send a regular file to a stream socket.

@@ -50,6 +50,10 @@ func (sockets) SendPackets(fd int, b *sock.PacketBuffer, packets []sock.Packet) 
 	return sock.SendPackets(fd, b, packets)
 }
 
+func (sockets) RecvUnixPacket(fd int, b *sock.PacketBuffer, size int) (sock.UnixPacket, error) {
+	return sock.RecvUnixPacket(fd, b, size)
+}
+
 func (sockets) PacketAddrs(fd int) (local, remote net.Addr) { return sock.PacketAddrs(fd) }
 
 func (sockets) SetPacketOption(fd int, o sock.PacketOption, value int) error {

@@ -131,8 +131,13 @@ func TestDatagramsGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unix, err := os.ReadFile("packet_guide_unix_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code = append(code, unix...)
 	shown := regexp.MustCompile("(?s)```go\n(.*?)\n```").FindAllStringSubmatch(string(guide), -1)
-	if len(shown) != 4 {
+	if len(shown) != 5 {
 		t.Errorf("%d pieces of code are shown", len(shown))
 	}
 	for _, m := range shown {

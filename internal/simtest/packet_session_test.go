@@ -62,14 +62,19 @@ type sessionRig struct {
 	pl   *rondo.PacketListener
 	at   map[string]rondo.PacketHandle
 	from map[string]*client
+
+	errorf func(format string, args ...any) // the test's where the world's error is looked at, and would say it in vain
 }
 
 func newSessionRig(w *sim.World, ps *rondo.PacketSessions) *sessionRig {
-	r := &sessionRig{w: w, ps: ps, at: map[string]rondo.PacketHandle{}, from: map[string]*client{}}
+	r := &sessionRig{w: w, ps: ps, at: map[string]rondo.PacketHandle{}, from: map[string]*client{}, errorf: w.Errorf}
 	if ps.New == nil {
 		ps.New = func(_ *rondo.PacketConn, first rondo.Packet) rondo.SessionProtocol {
-			if string(first.Data) == "nobody" {
+			switch string(first.Data) {
+			case "nobody":
 				return nil
+			case "panic in New":
+				panic("no protocol for it")
 			}
 			return &counter{log: &r.log, name: w.Hosts()[int(first.From.AddrPort.Addr().As4()[3])-1].Name()}
 		}
@@ -99,7 +104,7 @@ func (r *sessionRig) send(host string, what ...string) {
 
 func (r *sessionRig) expect(what string, got, want []string) {
 	if !slices.Equal(got, want) {
-		r.w.Errorf("%s: %q, not %q", what, got, want)
+		r.errorf("%s: %q, not %q", what, got, want)
 	}
 }
 
@@ -164,10 +169,55 @@ func TestPacketSessionsLimit(t *testing.T) {
 	})
 }
 
+// A stranger for whom New has no session, or panics, costs nobody a session, though somebody has been idle long enough to make room.
+func TestPacketSessionsStrangersEvictNobody(t *testing.T) {
+	for _, what := range []string{"nobody", "panic in New"} {
+		t.Run(what, func(t *testing.T) {
+			_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+				r := newSessionRig(w, &rondo.PacketSessions{MaxSessions: 1, EvictAfter: 10 * time.Second})
+				r.errorf = t.Errorf
+				r.send("a", "x")
+				w.Sleep(15 * time.Second)
+				r.send("b", what, what)
+				r.expect("after strangers", r.log, []string{"a: made"})
+				if r.ps.Len() != 1 {
+					t.Errorf("%d sessions", r.ps.Len())
+				}
+				r.send("b", "x") // and this one is welcome
+				r.expect("after a guest", r.log, []string{"a: made", "b: made", "a: lost: rondo: the session was idle"})
+			})
+			if what == "nobody" && err != nil || what != "nobody" && (err == nil || strings.Count(err.Error(), "no protocol for it") != 2) {
+				t.Errorf("the world's error is %v", err)
+			}
+		})
+	}
+}
+
+// A New that panics makes no session, and is reported. The socket, the sessions that stand, and what has come with the datagram go on; the next datagram asks again.
+func TestPacketSessionsNewPanics(t *testing.T) {
+	_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
+		r := newSessionRig(w, &rondo.PacketSessions{})
+		r.errorf = t.Errorf
+		r.send("a", "x")
+		r.send("b", "panic in New", "y", "z")
+		r.send("a", "w")
+		r.expect("a", r.from["a"].got, []string{"x 1", "w 2"})
+		r.expect("b", r.from["b"].got, []string{"y 1", "z 2"})
+		r.expect("sessions", r.log, []string{"a: made", "b: made"})
+		if !r.pl.Handle().Alive() {
+			t.Errorf("the socket has ended")
+		}
+	})
+	if err == nil || strings.Count(err.Error(), "no protocol for it") != 1 {
+		t.Errorf("the world's error is %v", err)
+	}
+}
+
 // A panic ends one session. The others and the socket go on.
 func TestPacketSessionsPanic(t *testing.T) {
 	_, err := sim.Simulate(sim.Config{}, func(w *sim.World) {
 		r := newSessionRig(w, &rondo.PacketSessions{})
+		r.errorf = t.Errorf
 		r.send("a", "x")
 		r.send("b", "panic", "y")
 		r.send("a", "z")

@@ -16,6 +16,21 @@ type Packet struct {
 	Name      string         // the other side, of Unix sockets: a path, "@" and an abstract name, or nothing
 	Truncated bool           // it was longer than there was room for, and the rest is lost
 	Segment   bool           // of UDP, to be sent: the kernel may take it as one piece with others that go to the same place
+	Rights    *Rights        // of Unix sockets, to be sent: descriptors that go with it; nil for none
+}
+
+// Rights are descriptors that go with a datagram. They stay their owner's, who closes them when it was sent, or cannot be.
+type Rights struct {
+	FDs     []int
+	control []byte // as the kernel wants it
+}
+
+// UnixPacket is a datagram of a Unix socket with what has come beside its bytes.
+type UnixPacket struct {
+	Packet
+	FDs    []int        // the caller's to close
+	Lost   bool         // some descriptors are missing, because there was no room for them in the process
+	Sender *Credentials // nil unless PacketOptions.Credentials was set
 }
 
 // PacketOptions say how a datagram socket is opened.
@@ -24,6 +39,7 @@ type PacketOptions struct {
 	ReusePort     bool     // SO_REUSEPORT: several sockets share one address, and the kernel spreads datagrams
 	ReuseAddr     bool     // SO_REUSEADDR: several sockets share one port, and each gets what is sent to a group
 	OnlyIPv6      bool     // a wildcard address does not stand for IPv4's too
+	Credentials   bool     // of a Unix socket: what comes has its sender's credentials (SO_PASSCRED)
 }
 
 // PacketOption is a setting of a datagram socket, whose value is a number.
@@ -58,6 +74,7 @@ type PacketBuffer struct {
 	packetHeaders // what the kernel is given
 
 	packets [MaxBatch]Packet
+	control []byte // of a datagram that may bring descriptors; nil until one is asked for
 	memory  []byte
 	size    int // of the room for a datagram
 	stride  int // from one to the next

@@ -88,11 +88,15 @@ func (b *PacketBuffer) send(fd int, p *Packet) error {
 	case p.Name != "":
 		to = &unix.SockaddrUnix{Name: p.Name}
 	}
+	var control []byte
+	if p.Rights != nil {
+		control = p.Rights.control
+	}
 	if to == nil {
-		_, err := unix.SendmsgN(fd, p.Data, nil, nil, 0)
+		_, err := unix.SendmsgN(fd, p.Data, control, nil, 0)
 		return err
 	}
-	_, err := unix.SendmsgN(fd, p.Data, nil, to, 0)
+	_, err := unix.SendmsgN(fd, p.Data, control, to, 0)
 	return err
 }
 

@@ -192,6 +192,9 @@ func (b *PacketBuffer) fill(packets []Packet) (headers int, err error) {
 			*(*uint16)(unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))) = uint16(len(p.Data))
 			h.Control = (*byte)(unsafe.Pointer(c))
 			h.SetControllen(unix.CmsgSpace(2))
+		} else if p.Rights != nil {
+			h.Control = unsafe.SliceData(p.Rights.control)
+			h.SetControllen(len(p.Rights.control))
 		}
 		out.runs[headers] = uint8(run)
 		i += run

@@ -70,6 +70,9 @@ func OpenPacket(o PacketOptions) (fd int, err error) {
 // preparePacket sets what must be set before a socket has its address.
 func preparePacket(fd, family int, dual bool, o PacketOptions) error {
 	if family == unix.AF_UNIX {
+		if o.Credentials { // before it has its address: what is sent sooner has none
+			return passCredentials(fd)
+		}
 		return nil
 	}
 	if o.ReusePort {

@@ -73,6 +73,7 @@ var layers = []layer{
 	{"internal/simtest", "rondo", false, "it has tests alone, of everything that a simulation can run"},
 	{"internal/cli", "all", false, "over everything but cmd and sim"},
 	{"cmd", "all", false, "nothing is over it"},
+	{"examples/http", "public github.com/go-chi/chi", false, "it shows that a router of somebody else's works"},
 	{"examples", "public", false, "an example shows what a user can do"},
 	{"internal/tidy", "", true, "rules that import what they judge cannot judge it when it does not compile"},
 }
@@ -188,6 +189,9 @@ func TestImportsCatches(t *testing.T) {
 		{"secure/x.go", module + "/http1", false},
 		{"http1/x.go", module + "/secure", false},
 		{"http1/x_test.go", module + "/secure", true},
+		{"http1/x.go", module + "/http1/wire", true},
+		{"http1/wire/x.go", module + "/http1", false},
+		{"http1/wire/x.go", module, false},
 		{"websocket/x.go", module + "/http1", true},
 		{"jobs/redis/x.go", module + "/resp", true},
 		{"jobs/redis/x.go", module + "/jobs", true},
