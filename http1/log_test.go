@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -16,3 +17,9 @@ func waits(name string) bool {
 	p = p[:runtime.Stack(p, true)]
 	return strings.Contains(string(p), "."+name+"(")
 }
+
+// chanFlag is something that has happened or not.
+type chanFlag struct{ v atomic.Bool }
+
+func (f *chanFlag) set()      { f.v.Store(true) }
+func (f *chanFlag) get() bool { return f.v.Load() }

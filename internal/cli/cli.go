@@ -112,7 +112,7 @@ Begin with "rondo demo".`,
 	root.SetUsageTemplate(usageTemplate)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.demo(), p.slowPoetry(), p.getPoetry(), p.poems(), p.fastPoetry(), p.transformPoetry(), p.poetryProxy(), p.serve(), p.proxy(), p.dishes(), p.whoami(), p.knockServer(), p.knockClient(), p.resolve(), p.version())
+	root.AddCommand(p.demo(), p.slowPoetry(), p.getPoetry(), p.poems(), p.fastPoetry(), p.transformPoetry(), p.poetryProxy(), p.serve(), p.fetchURL(), p.proxy(), p.dishes(), p.whoami(), p.knockServer(), p.knockClient(), p.resolve(), p.version())
 	adopt(root)
 	return root
 }

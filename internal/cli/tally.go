@@ -19,13 +19,14 @@ type tally struct {
 	bar      *mpb.Bar
 	clock    clock
 	began    time.Time
+	what     string // is counted
 
 	mu                      sync.Mutex
 	tasks, got, lost, bytes int
 }
 
 func newTally(w io.Writer, c clock, tasks int) *tally {
-	t := &tally{clock: c, began: c.now(), tasks: tasks}
+	t := &tally{clock: c, began: c.now(), what: "poem", tasks: tasks}
 	t.progress = mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(80*time.Millisecond))
 	t.bar = t.progress.MustAdd(0, mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
 		_, err := io.WriteString(w, t.line(s.AvailableWidth))
@@ -66,7 +67,7 @@ func (t *tally) line(width int) string {
 func (t *tally) figures() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := fmt.Sprintf("%d of %s, %s", t.got, count(t.tasks, "poem"), count(t.bytes, "byte"))
+	s := fmt.Sprintf("%d of %s, %s", t.got, count(t.tasks, t.what), count(t.bytes, "byte"))
 	if t.lost > 0 {
 		s += fmt.Sprintf(", %d failed", t.lost)
 	}
