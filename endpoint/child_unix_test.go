@@ -303,7 +303,7 @@ func TestStdioFails(t *testing.T) {
 		"output":       {"stdio:", strings.NewReader("text"), full, "write /dev/stdout: no space left on device"},
 		"PROXY header": {"stdio:?proxy=v1&trust=unix", strings.NewReader("PROXY lies\r\n"), nil, "rondo: connection aborted"},
 		"no header":    {"stdio:?proxy=v1&trust=unix", nil, nil, "before its TLS handshake or its PROXY header was whole"},
-		"handshake":    {"tls+stdio:?selfsigned", strings.NewReader("no TLS\r\n"), nil, "before its TLS handshake or its PROXY header was whole"},
+		"handshake":    {"tls+stdio:?selfsigned", strings.NewReader("no TLS\r\n"), nil, "failed: tls: first record does not look like a TLS handshake"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "output" && full == nil {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/frame"
 	"github.com/rondo-go/rondo/framed"
+	"github.com/rondo-go/rondo/http1"
+	"github.com/rondo-go/rondo/httpd"
 	"github.com/rondo-go/rondo/inetd"
 	"github.com/rondo-go/rondo/knock"
 	"github.com/rondo-go/rondo/poetry"
@@ -57,6 +60,9 @@ func rows() []row {
 		{"poem, one at a time", "poetry.NewBlocking", reciteBlocking, poems, noListener},
 		{"poem, by HTTP", "", reciting(pace(1<<20, 0), func(o *poetry.Options) { o.HTTP = true }), poemByHTTP, nil},
 		{"poem, from a proxy", "poetry.Proxy", reciteProxied, poems, nil},
+		{"HTTP, on goroutines", "http1.Server", accepting((&http1.Server{Handler: greeting}).Protocol), greeted, nil},
+		{"HTTP, in tasks", "", accepting((&http1.Server{Handler: http1.Task(greeting)}).Protocol), greeted, nil},
+		{"HTTP, on the loop", "httpd.Protocol", accepting(httpd.Protocol(&http1.Server{Handler: http1.NonBlocking(greeting)})), greeted, nil},
 	}
 	for name, f := range framings {
 		all = append(all, row{"frames: " + name, "framed.Handle framed.New", accepting(framed.Handle(f, func() framed.Handler { return shouting{} })), shouted(f), nil})
@@ -340,6 +346,24 @@ func poemByHTTP(v visitor) error {
 		return fmt.Errorf("heard %q", head)
 	}
 	return heard(body, fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(poem), poem), nil)
+}
+
+// greeting answers a request with its body.
+var greeting = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	said, err := io.ReadAll(r.Body)
+	fmt.Fprintf(w, "%s said %q, %v", r.URL.Path, said, err)
+})
+
+func greeted(v visitor) error {
+	got, err := v.converse("POST /boo HTTP/1.1\r\nHost: who\r\nConnection: close\r\nContent-Length: 5\r\n\r\nknock")
+	if err != nil {
+		return err
+	}
+	head, body, _ := strings.Cut(got, "\r\n\r\n")
+	if !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
+		return fmt.Errorf("heard %q", head)
+	}
+	return heard(body, `/boo said "knock", <nil>`, nil)
 }
 
 var framings = map[string]frame.Framing{
