@@ -262,7 +262,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 
 // CutOff is how many connections and datagram sockets the end of the engine has cut off so far, and it is final when Shutdown or Close has returned. They are those that were open when the context of Shutdown ended
 // or Close was called, and of those that have ended since Shutdown was called the ones that had not sent all that was written to them, because the peer has not read for Config.CloseTimeout, and the ones that were closed
-// because they were still receiving after 8 MiB more. Those that their protocol has aborted do not count, nor those whose peer has left by itself. A program that says that it has ended in good order looks here first.
+// because they were still receiving after 8 MiB more. A datagram socket counts only if it has something left to send, or its protocol is a PacketDrainer. Those that their protocol has aborted do not count, nor those whose peer has left by itself. A program that says that it has ended in good order looks here first.
 func (e *Engine) CutOff() int { return int(e.cutOff.Load()) }
 
 // Close ends the engine at once: connections are reset, and ConnectionLost gets ErrEngineClosed.

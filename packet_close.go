@@ -28,7 +28,7 @@ func (c *PacketConn) end(reason error) {
 		return
 	}
 	l := c.loop
-	if l.drained && (reason == ErrEngineClosed || reason != ErrAborted && c.out != nil) { //nolint:errorlint // both are documented to be bare
+	if l.drained && c.cutShort(reason) {
 		l.engine.cutOff.Add(1)
 	}
 	l.watchers.remove(c.token)
@@ -40,6 +40,12 @@ func (c *PacketConn) end(reason error) {
 	}
 	c.out, c.errs = nil, nil
 	l.ended = append(l.ended, ending{packet: c, err: reason})
+}
+
+// cutShort reports whether it is the end of the engine that ends the socket, before it has done what it had to do: a socket that only listens has nothing.
+func (c *PacketConn) cutShort(reason error) bool {
+	_, drains := c.proto.(PacketDrainer)
+	return reason != ErrAborted && c.out != nil || reason == ErrEngineClosed && drains //nolint:errorlint // both are documented to be bare
 }
 
 // tellClosed is the last that happens to the socket.

@@ -7,7 +7,7 @@ import (
 
 // Piped is what became of a pipe: see [Pipe].
 type Piped struct {
-	FromA, FromB int64 // bytes that either has sent and the other was given
+	FromA, FromB int64 // bytes that either has sent and were written to the other; of one that was lost, also those that its kernel had not taken
 	Err          error // nil: both directions have ended in good order; else why the first of the connections was lost
 }
 
@@ -52,7 +52,7 @@ type Joint struct {
 	done func(Piped)
 }
 
-// Moved is how many bytes either has sent and the other was given so far, also when it is over. Only on the loop.
+// Moved is how many bytes either has sent and were written to the other so far, also when it is over. What the other's kernel has not taken yet (Conn.Buffered) is counted. Only on the loop.
 func (j *Joint) Moved() (fromA, fromB int64) {
 	j.ends[0].conn.own("Joint.Moved", "Loop.Post")
 	return j.ends[0].sent(), j.ends[1].sent()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -27,6 +28,9 @@ func Protocol(s *http1.Server) func() rondo.Protocol {
 	base := &http.Server{ //nolint:gosec // ReadHeaderTimeout is nothing to HTTP/2
 		Handler: s.Handler, ReadTimeout: max(0, s.ReadTimeout), WriteTimeout: max(0, s.WriteTimeout),
 		IdleTimeout: max(0, cmp.Or(s.IdleTimeout, 2*time.Minute)), MaxHeaderBytes: cmp.Or(s.MaxHeaderBytes, 64<<10), // as http1 has them
+	}
+	if s.ErrorLog != nil {
+		base.ErrorLog = slog.NewLogLogger(s.ErrorLog.Handler(), slog.LevelError)
 	}
 	if base.Handler == nil {
 		base.Handler = http.DefaultServeMux

@@ -37,7 +37,7 @@ type Config struct {
 	// MaxHandshakes is how many handshakes of a server may have begun on each loop and not be over, those with the same TLS counted together: each holds a goroutine, some
 	// 20 KB in all. (Before its first record is whole a handshake has not begun.) When one more is to begin, the oldest of those that wait for their peer is given up, with
 	// ErrTooManyHandshakes, so that peers that say a hello and then nothing cost one another their place. One that has something to compute is never given up; while all have,
-	// the next waits. Zero means 4096, less than zero no limit. A client's are not counted: who dials knows how often.
+	// the next waits. A callback of TLS that hangs keeps its goroutine beyond the timeout, and not its place; and a tls.Config that is made anew for each connection is counted anew. Zero means 4096, less than zero no limit. A client's are not counted: who dials knows how often.
 	MaxHandshakes int
 }
 

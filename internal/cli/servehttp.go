@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +26,8 @@ func (p *program) serveHTTP() *cobra.Command {
 		Short: "Answer HTTP/1.1, and over TLS HTTP/2: a greeting, or the files of a folder (RFC 9112)",
 		Long: `Answer HTTP/1.1, and over TLS HTTP/2 too. Without --dir, GET / is answered with
 "Hello, World!". With it, the files below that folder are served, in whole or in
-part, and lists of folders without an index.html. Ctrl-C, or the signals INT, TERM
+part, and lists of folders without an index.html; links that lead out of it are not
+followed. Ctrl-C, or the signals INT, TERM
 and HUP, end it in good order: nobody new is let in, and requests that have come
 are still answered.`,
 		Example: `  rondo serve http
@@ -39,7 +43,9 @@ are still answered.`,
 			}
 			web := &http1.Server{Handler: h, ReadTimeout: time.Minute} // nothing that is served here wants a body
 			if log {
-				web.AccessLog = slog.New(slog.NewTextHandler(p.errs, nil))
+				journal := newJournal(p.errs) // whoever does not read it keeps nobody waiting
+				defer journal.flush(time.Second)
+				web.AccessLog = slog.New(slog.NewTextHandler(journal, nil))
 			}
 			s.alpn = httpd.Protocols
 			return p.listen(cmd.Context(), &s, httpd.Protocol(web))
@@ -69,7 +75,16 @@ func handlerOf(dir, kind string) (http.Handler, error) {
 		case !st.IsDir():
 			return nil, wrong("--dir: %q is no folder: give the one that it is in.", dir)
 		}
-		return http.FileServer(http.Dir(dir)), nil
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, fmt.Errorf("the folder %s cannot be served: %w", dir, err)
+		}
+		files := http.FileServer(folder{root})
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if onlyReads(w, r) {
+				files.ServeHTTP(w, r)
+			}
+		}), nil
 	}
 	h := http.HandlerFunc(hello)
 	switch kind {
@@ -88,11 +103,40 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != "/":
 		http.NotFound(w, r)
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "Only GET is answered here.", http.StatusMethodNotAllowed)
-	default:
+	case onlyReads(w, r):
 		w.Header()["Content-Type"] = textPlain
 		io.WriteString(w, "Hello, World!") //nolint:errcheck // who has left has left
 	}
+}
+
+// onlyReads refuses a request that wants to change something, and reports whether it is none.
+func onlyReads(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, "Only GET is answered here.", http.StatusMethodNotAllowed)
+	return false
+}
+
+// folder is what is below a folder, and nothing but files and folders: opening a FIFO would wait for its other end for ever, with a thread.
+type folder struct{ *os.Root }
+
+// Open implements http.FileSystem.
+func (f folder) Open(name string) (http.File, error) {
+	name = cmp.Or(strings.Trim(name, "/"), ".")
+	st, err := f.Stat(name)
+	if err == nil && !st.Mode().IsRegular() && !st.IsDir() {
+		err = fs.ErrNotExist
+	}
+	if err == nil {
+		var file *os.File
+		if file, err = f.Root.Open(name); err == nil {
+			return file, nil
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return nil, err
+	}
+	return nil, fs.ErrNotExist // a link that leads out of it, a name that no file can have
 }
