@@ -293,6 +293,12 @@ func TestStdioFails(t *testing.T) {
 	} else {
 		defer full.Close()
 	}
+	mute, w, err := os.Pipe() // a client that says nothing, and stays
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	defer w.Close()
 	for name, test := range map[string]struct {
 		at   string
 		in   io.Reader
@@ -303,7 +309,10 @@ func TestStdioFails(t *testing.T) {
 		"output":       {"stdio:", strings.NewReader("text"), full, "write /dev/stdout: no space left on device"},
 		"PROXY header": {"stdio:?proxy=v1&trust=unix", strings.NewReader("PROXY lies\r\n"), nil, "rondo: connection aborted"},
 		"no header":    {"stdio:?proxy=v1&trust=unix", nil, nil, "before its TLS handshake or its PROXY header was whole"},
-		"handshake":    {"tls+stdio:?selfsigned", strings.NewReader("no TLS\r\n"), nil, "before its TLS handshake or its PROXY header was whole"},
+		"idle":         {"stdio:?idle=10ms", mute, nil, rondo.ErrIdle.Error()},
+		"lifetime":     {"stdio:?lifetime=10ms", mute, nil, rondo.ErrLifetime.Error()},
+		"idle, header": {"stdio:?idle=10ms&proxy=v1&trust=unix", mute, nil, rondo.ErrIdle.Error()},
+		"handshake":    {"tls+stdio:?selfsigned", strings.NewReader("no TLS\r\n"), nil, "secure: the TLS handshake with @ failed: tls: first record does not look like a TLS handshake"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "output" && full == nil {

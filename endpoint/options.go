@@ -246,6 +246,8 @@ func (x *Endpoint) check() (reason string) {
 		return fmt.Sprintf("reuseport is for addresses of TCP, and this is %s", x.Network)
 	case o.Backlog != 0 && (x.Network == "systemd" || x.Network == "stdio"):
 		return "backlog is for sockets that are opened here"
+	case (o.MaxConns != 0 || o.MaxConnsPerAddr != 0) && x.Network == "stdio":
+		return "standard input and output are one connection, which maxconns and peraddr cannot limit: leave them out"
 	}
 	return ""
 }

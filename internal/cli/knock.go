@@ -34,7 +34,7 @@ bytes; a longer one ends the connection. Ctrl-C ends the server.`,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := p.out
-			if strings.HasSuffix(s.address, "stdio:") { // which is the client's
+			if s.onStdio() { // which is the client's
 				out = p.errs
 			}
 			said := newJournal(out) // loops do not wait for who reads it

@@ -141,7 +141,7 @@ ends the proxy.`,
 				x.Timeout = -1
 			}
 			out := p.out
-			if strings.HasSuffix(s.address, "stdio:") { // which is the client's
+			if s.onStdio() { // which is the client's
 				out = p.errs
 			}
 			said := newJournal(out)

@@ -166,6 +166,9 @@ const spareDescriptors = 3
 
 // leaveRoom limits the clients to those for whom there is a descriptor for the way to their target as well: more would be let in, wait for one, and keep it from the others.
 func (x *proxy) leaveRoom(from *endpoint.Endpoint) {
+	if from.Network == "stdio" {
+		return // there is one client
+	}
 	room, known := descriptors.Room()
 	if most := max(1, (room-spareDescriptors)/2); known && (from.MaxConns == 0 || from.MaxConns > most) {
 		from.MaxConns, x.room = most, int64(most)

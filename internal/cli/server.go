@@ -119,6 +119,12 @@ func (s *server) endpoint() (endpoint.Endpoint, error) {
 	return at, err
 }
 
+// onStdio reports whether it serves standard input and output: its output is the client's.
+func (s *server) onStdio() bool {
+	at, err := place("--addr", s.address)
+	return err == nil && at.Network == "stdio"
+}
+
 // listen serves until ctx ends, with protocols that accept makes.
 func (p *program) listen(ctx context.Context, s *server, accept func() rondo.Protocol) error {
 	if s.where != nil {
