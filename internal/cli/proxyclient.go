@@ -22,6 +22,7 @@ type proxy struct {
 	targets  []*proxyTarget
 	next     atomic.Uint32 // whose turn it is
 	stats    proxyStats
+	unsaid   error // why the first statistics that are lost could not be written
 	log      *sparseLog
 	room     int64 // clients for whom there are descriptors; 0: that does not limit them
 }
