@@ -37,7 +37,8 @@ var good = []struct{ in, out string }{
 	{"stdio:", ""},
 	{"tcp::80?reuseport&backlog=5&maxconns=7", "tcp::80?backlog=5&reuseport&maxconns=7"},
 	{"tcp:h:80?timeout=1500ms", "tcp:h:80?timeout=1.5s"},
-	{"tls:h:80?cert=/c%26d&key=k=k&ca=a%25?&alpn=h2,a%2Cb&name=n&insecure", "tls:h:80?name=n&insecure&cert=/c%26d&key=k=k&ca=a%25?&alpn=h2,a%2Cb"},
+	{"tls:h:80?cert=/c%26d&key=k=k&ca=a%25?&alpn=h2,a%2Cb&name=n", "tls:h:80?name=n&cert=/c%26d&key=k=k&ca=a%25?&alpn=h2,a%2Cb"},
+	{"tls:h:80?insecure&name=n", "tls:h:80?name=n&insecure"},
 	{"tcp::80?proxy=any&trust=10.1.2.3/8,::1,unix", "tcp::80?trust=10.0.0.0/8,::1/128,unix&proxy=any"},
 	{"tcp::80?proxy=v1&trust=any", "tcp::80?trust=0.0.0.0/0,::/0,unix&proxy=v1"},
 }
@@ -90,6 +91,7 @@ var bad = []struct{ in, says string }{
 	{"unix:/a%+1", "two hexadecimal"},
 	{"unix:/a%00", "zero byte"},
 	{"systemd:a:b", "no colon"},
+	{"tls:h:1?insecure&ca=x", "checks nothing"},
 	{"stdio:x", "no address"},
 	{"stdio:?maxconns=1", "one connection"},
 	{"stdio:?peraddr=1", "one connection"},

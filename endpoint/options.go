@@ -238,6 +238,8 @@ func (x *Endpoint) check() (reason string) {
 	switch {
 	case o.Key != "" && o.Cert == "":
 		return "there is a key without a certificate: cert= is missing"
+	case o.Insecure && o.CA != "":
+		return "insecure checks nothing, and ca= says what to check: leave one of them out"
 	case o.SelfSigned && o.Cert != "":
 		return "selfsigned makes a certificate, and cert names one: leave one of them out"
 	case (len(o.Trust) > 0 || o.TrustUnix) && o.Proxy == "":

@@ -114,6 +114,9 @@ func (p *program) runProxy(ctx context.Context, o proxyOptions, listen string, t
 		}
 		x.targets = append(x.targets, &proxyTarget{at: to})
 	}
+	if err := x.checkInsecure(); err != nil {
+		return err
+	}
 	e, err := rondo.New(o.config)
 	if err != nil {
 		return err

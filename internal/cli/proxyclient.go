@@ -34,6 +34,32 @@ type proxyTarget struct {
 	down   atomic.Int64 // passed over until then, by Loop.Elapsed; 0: it is not known to be down
 }
 
+// checkInsecure refuses --insecure where there is nothing that it could be for.
+func (x *proxy) checkInsecure() error {
+	if !x.options.insecure {
+		return nil
+	}
+	encrypted := false
+	for _, t := range x.targets {
+		encrypted = encrypted || t.at.TLS
+		if t.at.CA != "" {
+			return wrong("--insecure checks nothing and ca= in TARGET %s says what to check: give one of them.", bare(t.at))
+		}
+	}
+	if !encrypted {
+		return wrong("--insecure is for a TARGET that is encrypted, and there is none: write tls: before it, or leave the option out.")
+	}
+	return nil
+}
+
+// targetHint is poetry.TrustHint in the words of a target: which one to trust is its option, since targets may differ.
+func targetHint(err error) string {
+	if poetry.TrustHint(err) == "" {
+		return ""
+	}
+	return ": name the file with the certificate to trust in the target, like tls:HOST:PORT?ca=FILE, or give --insecure to check nothing"
+}
+
 // passedOver is how long a target that could not be reached is passed over.
 const passedOver = time.Second
 
@@ -102,7 +128,7 @@ func (c *proxyClient) connect(ctx context.Context) {
 			return
 		}
 		t.down.Store(int64(l.Elapsed() + passedOver))
-		x.log.say(l, fmt.Sprintf("Target %s cannot be reached: %v%s.", bare(t.at), oneLine(err.Error()), poetry.TrustHint(err)))
+		x.log.say(l, fmt.Sprintf("Target %s cannot be reached: %v%s.", bare(t.at), oneLine(err.Error()), targetHint(err)))
 		if c.left = c.left[1:]; len(c.left) > 0 {
 			c.connect(ctx)
 			return
