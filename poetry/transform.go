@@ -87,7 +87,7 @@ func Answer(request string) (string, error) {
 }
 
 // TransformServer makes the server's side of each connection: what [rondo.Engine.Listen] takes. A request is a netstring of the form transform.poem, and so is the answer: the poem as it is then. Requests are answered in their
-// order, any number on one connection; one with a longer poem than [MaxTransformed], and one that cannot be answered, close it. Refused is told why, and of a request that the client has cut off by its end, on the connection's loop; it may be nil.
+// order, any number on one connection; one with a longer poem than [MaxTransformed], and one that cannot be answered, close it. Refused is told why, also of a request that the client's end has cut off, on the connection's loop; it may be nil.
 func TransformServer(refused func(peer net.Addr, err error)) func() rondo.Protocol {
 	requests := frame.Netstrings(MaxTransformed + maxName + 1)
 	return framed.Handle(requests, func() framed.Handler { return &transformer{refused: refused} })

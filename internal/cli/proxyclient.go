@@ -98,7 +98,7 @@ func (c *proxyClient) ConnectionMade(conn *rondo.Conn) {
 	}
 	x.stats.connections.Add(1)
 	if n := x.stats.open.Add(1); n == x.room {
-		x.log.say(conn.Loop(), fmt.Sprintf("There are %s, as many as there are descriptors for; others wait. See ulimit -n.", count(int(n), "client")))
+		x.log.say(conn.Loop(), "", fmt.Sprintf("There are %s, as many as there are descriptors for; others wait. See ulimit -n.", count(int(n), "client")))
 	}
 	conn.OnLost(func(error) { x.stats.open.Add(-1) })
 	c.left = x.order(conn.Loop().Elapsed())
@@ -128,7 +128,7 @@ func (c *proxyClient) connect(ctx context.Context) {
 			return
 		}
 		t.down.Store(int64(l.Elapsed() + passedOver))
-		x.log.say(l, fmt.Sprintf("Target %s cannot be reached: %v%s.", bare(t.at), oneLine(err.Error()), targetHint(err)))
+		x.log.say(l, bare(t.at), fmt.Sprintf("Target %s cannot be reached: %v%s.", bare(t.at), oneLine(err.Error()), targetHint(err)))
 		if c.left = c.left[1:]; len(c.left) > 0 {
 			c.connect(ctx)
 			return
@@ -159,11 +159,11 @@ func (c *proxyClient) waitForDescriptors(ctx context.Context, err error) {
 	}
 	c.waits = min(max(2*c.waits, firstWait), longestWait)
 	if now+c.waits > c.until {
-		x.log.say(l, fmt.Sprintf("A client was refused after %v without a descriptor for the way to its target: %s.", x.options.connect, withoutDescriptors(err)))
+		x.log.say(l, "", fmt.Sprintf("A client was refused after %v without a descriptor for the way to its target: %s.", x.options.connect, withoutDescriptors(err)))
 		c.refuse()
 		return
 	}
-	x.log.say(l, fmt.Sprintf("Clients wait for descriptors for the way to their targets: %s.", withoutDescriptors(err)))
+	x.log.say(l, "", fmt.Sprintf("Clients wait for descriptors for the way to their targets: %s.", withoutDescriptors(err)))
 	l.After(c.waits, func() {
 		if ctx.Err() == nil {
 			c.connect(ctx)
