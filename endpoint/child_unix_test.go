@@ -305,14 +305,14 @@ func TestStdioFails(t *testing.T) {
 		out  *os.File
 		says string
 	}{
+		"idle":         {"stdio:?idle=10ms", mute, nil, rondo.ErrIdle.Error()},
+		"lifetime":     {"stdio:?lifetime=10ms", mute, nil, rondo.ErrLifetime.Error()},
+		"idle, header": {"stdio:?idle=10ms&proxy=v1&trust=unix", mute, nil, rondo.ErrIdle.Error()},
 		"input":        {"stdio:", folder, nil, "read /dev/stdin: is a directory"},
 		"output":       {"stdio:", strings.NewReader("text"), full, "write /dev/stdout: no space left on device"},
 		"PROXY header": {"stdio:?proxy=v1&trust=unix", strings.NewReader("PROXY lies\r\n"), nil, "rondo: connection aborted"},
 		"no header":    {"stdio:?proxy=v1&trust=unix", nil, nil, "before its TLS handshake or its PROXY header was whole"},
-		"idle":         {"stdio:?idle=10ms", mute, nil, rondo.ErrIdle.Error()},
-		"lifetime":     {"stdio:?lifetime=10ms", mute, nil, rondo.ErrLifetime.Error()},
-		"idle, header": {"stdio:?idle=10ms&proxy=v1&trust=unix", mute, nil, rondo.ErrIdle.Error()},
-		"handshake":    {"tls+stdio:?selfsigned", strings.NewReader("no TLS\r\n"), nil, "secure: the TLS handshake with @ failed: tls: first record does not look like a TLS handshake"},
+		"handshake":    {"tls+stdio:?selfsigned", strings.NewReader("no TLS\r\n"), nil, "failed: tls: first record does not look like a TLS handshake"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "output" && full == nil {
