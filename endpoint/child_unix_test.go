@@ -293,12 +293,21 @@ func TestStdioFails(t *testing.T) {
 	} else {
 		defer full.Close()
 	}
+	mute, w, err := os.Pipe() // a client that says nothing, and stays
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	defer w.Close()
 	for name, test := range map[string]struct {
 		at   string
 		in   io.Reader
 		out  *os.File
 		says string
 	}{
+		"idle":         {"stdio:?idle=10ms", mute, nil, rondo.ErrIdle.Error()},
+		"lifetime":     {"stdio:?lifetime=10ms", mute, nil, rondo.ErrLifetime.Error()},
+		"idle, header": {"stdio:?idle=10ms&proxy=v1&trust=unix", mute, nil, rondo.ErrIdle.Error()},
 		"input":        {"stdio:", folder, nil, "read /dev/stdin: is a directory"},
 		"output":       {"stdio:", strings.NewReader("text"), full, "write /dev/stdout: no space left on device"},
 		"PROXY header": {"stdio:?proxy=v1&trust=unix", strings.NewReader("PROXY lies\r\n"), nil, "rondo: connection aborted"},

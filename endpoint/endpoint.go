@@ -28,6 +28,7 @@
 //	peraddr=N        connections from one address: rondo.ListenConfig.MaxConnsPerAddr
 //	idle=D           how long a connection may be idle, and
 //	lifetime=D       how long it may last: rondo.ListenConfig.IdleTimeout and Lifetime
+//	                 (of these six, standard input and output take the last two only)
 //	trust=P,P        with proxy=: the networks (10.0.0.0/8) and addresses of the proxies; unix for all that come by a Unix socket, any for everybody
 //	selfsigned       with TLS: a certificate for localhost, made for this run (secure.SelfSigned)
 //

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/endpoint"
+	"github.com/rondo-go/rondo/internal/pemfile"
 	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/secure"
 )
@@ -110,6 +111,24 @@ func TestCertificates(t *testing.T) {
 			}
 			_ = ln.Close()
 		})
+	}
+}
+
+// Authorities come from a file that ends.
+func TestLoadCA(t *testing.T) {
+	dir := write(t)
+	if _, err := endpoint.LoadCA(filepath.Join(dir, "cert.pem")); err != nil {
+		t.Error(err)
+	}
+	long := filepath.Join(dir, "long.pem")
+	if err := os.WriteFile(long, make([]byte, pemfile.MaxBytes+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := endpoint.LoadCA(long); err == nil || !strings.HasPrefix(err.Error(), long+" has more than 1 MiB, ") {
+		t.Errorf("a file that is too long: %v", err)
+	}
+	if _, err := endpoint.LoadCA(filepath.Join(dir, "key.pem")); !errors.Is(err, endpoint.ErrNoCertificate) {
+		t.Errorf("a key: %v", err)
 	}
 }
 

@@ -64,7 +64,7 @@ func (x Endpoint) Bind(e *rondo.Engine) (*Listener, error) {
 	}
 	switch x.Network {
 	case "stdio":
-		ln.stdio = newStdio(e, cfg.Wrap)
+		ln.stdio = newStdio(e, cfg)
 	case "systemd":
 		sockets, err := x.passed()
 		if err != nil {

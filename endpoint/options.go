@@ -238,6 +238,8 @@ func (x *Endpoint) check() (reason string) {
 	switch {
 	case o.Key != "" && o.Cert == "":
 		return "there is a key without a certificate: cert= is missing"
+	case o.Insecure && o.CA != "":
+		return "insecure checks nothing, and ca= says what to check: leave one of them out"
 	case o.SelfSigned && o.Cert != "":
 		return "selfsigned makes a certificate, and cert names one: leave one of them out"
 	case (len(o.Trust) > 0 || o.TrustUnix) && o.Proxy == "":
@@ -246,6 +248,8 @@ func (x *Endpoint) check() (reason string) {
 		return fmt.Sprintf("reuseport is for addresses of TCP, and this is %s", x.Network)
 	case o.Backlog != 0 && (x.Network == "systemd" || x.Network == "stdio"):
 		return "backlog is for sockets that are opened here"
+	case (o.MaxConns != 0 || o.MaxConnsPerAddr != 0) && x.Network == "stdio":
+		return "standard input and output are one connection, which maxconns and peraddr cannot limit: leave them out"
 	}
 	return ""
 }

@@ -17,8 +17,8 @@ import (
 // programs do. So files, terminals and pipes are all the same to the protocol, which half-closes and is held back as on any socket, and no flag changes of what the shell has too.
 type stdio struct {
 	engine *rondo.Engine
-	wrap   func(func() rondo.Protocol) func() rondo.Protocol
-	begun  atomic.Bool // the protocol is there: what wrap puts before it is over
+	config rondo.ListenConfig // Wrap, IdleTimeout and Lifetime of it
+	begun  atomic.Bool        // the protocol is there: what wrap puts before it is over
 
 	mu       sync.Mutex
 	serving  bool
@@ -27,9 +27,9 @@ type stdio struct {
 	onClosed []func()
 }
 
-func newStdio(e *rondo.Engine, wrap func(func() rondo.Protocol) func() rondo.Protocol) *stdio {
-	s := &stdio{engine: e, wrap: wrap}
-	s.begun.Store(wrap == nil)
+func newStdio(e *rondo.Engine, cfg rondo.ListenConfig) *stdio {
+	s := &stdio{engine: e, config: cfg}
+	s.begun.Store(cfg.Wrap == nil)
 	return s
 }
 
@@ -58,9 +58,9 @@ func (s *stdio) serve(accept func() rondo.Protocol) error {
 	if refused {
 		return s.opError(errServed)
 	}
-	if s.wrap != nil {
+	if s.config.Wrap != nil {
 		inner := accept
-		accept = s.wrap(func() rondo.Protocol {
+		accept = s.config.Wrap(func() rondo.Protocol {
 			s.begun.Store(true)
 			return inner()
 		})
@@ -95,7 +95,7 @@ func (s *stdio) begin(l *rondo.Loop, near *os.File, far halfCloser, accept func(
 		s.fail(errDeclined)
 		return
 	}
-	c, err := l.OpenFile(near, p)
+	c, err := l.OpenFile(near, &limited{p, s.config})
 	if err != nil {
 		s.fail(err)
 		return
@@ -134,6 +134,27 @@ func (s *stdio) begin(l *rondo.Loop, near *os.File, far halfCloser, accept func(
 		}()
 	})
 }
+
+// limited sets a connection's limits before its protocol begins, which may change them.
+type limited struct {
+	next   rondo.Protocol
+	config rondo.ListenConfig
+}
+
+// ConnectionMade implements rondo.Protocol, as those below do, which nobody calls: the protocol is another's by then.
+func (p *limited) ConnectionMade(c *rondo.Conn) {
+	if p.config.IdleTimeout > 0 {
+		c.SetIdleTimeout(p.config.IdleTimeout)
+	}
+	if p.config.Lifetime > 0 {
+		c.SetLifetime(p.config.Lifetime)
+	}
+	c.SetProtocol(p.next)
+	p.next.ConnectionMade(c)
+}
+
+func (*limited) DataReceived(*rondo.Conn, []byte) int { return 0 }
+func (*limited) ConnectionLost(*rondo.Conn, error)    {}
 
 // halfCloser is the goroutines' end of the pair.
 type halfCloser interface {

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/pemfile"
 	"github.com/rondo-go/rondo/secure"
 )
 
@@ -66,9 +66,9 @@ func (x Endpoint) clientTLS(l *rondo.Loop) (*tls.Config, error) {
 // ErrNoCertificate is in LoadCA's error for a file that has none.
 var ErrNoCertificate = errors.New("there is no certificate (PEM)")
 
-// LoadCA reads the certificates (PEM) that others are signed by, from a file: what ca= does. The error names the file. It reads a file: not on a loop.
+// LoadCA reads the certificates (PEM) that others are signed by, from a file of at most 1 MiB: what ca= does. The error names the file. It reads a file: not on a loop.
 func LoadCA(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	pem, err := pemfile.Read(file)
 	if cause, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, fmt.Errorf("the certificates in %s cannot be read: %w", file, cause.Err)
 	}

@@ -193,8 +193,12 @@ func (x *Proxy) ended(f *fetch, poem []byte, err error) {
 	waiting := x.waiting
 	x.waiting = nil
 	x.mu.Unlock()
-	if err != nil {
-		x.say("No poetry: %v", err)
+	switch {
+	case err == nil:
+	case f.peer != nil:
+		x.say("No poetry from %v: %v", f.peer, err)
+	default:
+		x.say("No poetry: %v", err) // the error says who was dialed
 	}
 	for h, p := range waiting {
 		h.Do(func(c *rondo.Conn) {
@@ -213,6 +217,7 @@ type fetch struct {
 	loop   *rondo.Loop
 	dialed *rondo.Future[*rondo.Conn]
 	conn   *rondo.Conn
+	peer   net.Addr // of conn; nil before there is one
 	got    []byte
 	err    error
 }
@@ -230,7 +235,7 @@ func (f *fetch) start() {
 var errNobodyWaits = errors.New("nobody waits for the poem any more")
 
 // errNoPoem is why nothing is kept of a server that says nothing.
-var errNoPoem = errors.New("the server has closed without a word")
+var errNoPoem = errors.New("it has closed without a word")
 
 // Drain implements rondo.Drainer: clients wait for it.
 func (f *fetch) Drain(*rondo.Conn) {}
@@ -246,13 +251,12 @@ func (f *fetch) cancel() {
 }
 
 func (f *fetch) ConnectionMade(c *rondo.Conn) {
-	f.conn = c
-	timeout := f.proxy.Timeout
-	if timeout == 0 {
-		timeout = proxyTimeout
-	}
-	c.SetIdleTimeout(timeout)
+	f.conn, f.peer = c, c.RemoteAddr()
+	c.SetIdleTimeout(f.timeout())
 }
+
+// timeout is how long the server may send nothing.
+func (f *fetch) timeout() time.Duration { return cmp.Or(f.proxy.Timeout, proxyTimeout) }
 
 func (f *fetch) DataReceived(c *rondo.Conn, p []byte) int {
 	most := f.proxy.MaxBytes
@@ -272,6 +276,8 @@ func (f *fetch) ConnectionLost(c *rondo.Conn, err error) {
 	switch {
 	case f.err != nil:
 		err = f.err
+	case errors.Is(err, rondo.ErrIdle):
+		err = fmt.Errorf("it sent nothing for %v, after %d bytes: --timeout says how long it may", f.timeout(), len(f.got))
 	case err == io.EOF && len(f.got) == 0: //nolint:errorlint // documented to be bare
 		err = errNoPoem
 	case err == io.EOF: //nolint:errorlint // likewise

@@ -206,9 +206,9 @@ func TestProxyFails(t *testing.T) {
 		says  string
 	}{
 		"refused":  {new(poetry.Proxy), func(p *proxied) { p.Host("server").SetRefusing(true) }, func(p *proxied) { p.Host("server").SetRefusing(false) }, "connection refused"},
-		"dies":     {new(poetry.Proxy), func(p *proxied) { p.After(3*time.Second, p.Host("server").PowerOff) }, func(p *proxied) { p.Host("server").Restart() }, "idle"},
-		"stalls":   {&poetry.Proxy{Timeout: 5 * time.Second}, func(p *proxied) { p.After(3*time.Second, func() { p.Partition(p.Host("server")) }) }, func(p *proxied) { p.Heal() }, "idle"},
-		"too long": {&poetry.Proxy{MaxBytes: 100}, func(*proxied) {}, nil, "more than 100 bytes"},
+		"dies":     {new(poetry.Proxy), func(p *proxied) { p.After(3*time.Second, p.Host("server").PowerOff) }, func(p *proxied) { p.Host("server").Restart() }, ":10000: it sent nothing for 30s, "},
+		"stalls":   {&poetry.Proxy{Timeout: 5 * time.Second}, func(p *proxied) { p.After(3*time.Second, func() { p.Partition(p.Host("server")) }) }, func(p *proxied) { p.Heal() }, ":10000: it sent nothing for 5s, after "},
+		"too long": {&poetry.Proxy{MaxBytes: 100}, func(*proxied) {}, nil, ":10000: the poem has more than 100 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			proxying(t, c.proxy, func(p *proxied) {
@@ -223,7 +223,7 @@ func TestProxyFails(t *testing.T) {
 					})
 				}
 				p.Sleep(50 * time.Second)
-				if failed != 3 || !strings.Contains(p.said.String(), "No poetry: ") || !strings.Contains(p.said.String(), c.says) {
+				if failed != 3 || !strings.Contains(p.said.String(), "No poetry") || !strings.Contains(p.said.String(), c.says) {
 					p.Errorf("%d were told; it said\n%s", failed, p.said)
 				}
 				if c.mend == nil {

@@ -3,6 +3,7 @@ package poetry
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -86,7 +87,7 @@ func Answer(request string) (string, error) {
 }
 
 // TransformServer makes the server's side of each connection: what [rondo.Engine.Listen] takes. A request is a netstring of the form transform.poem, and so is the answer: the poem as it is then. Requests are answered in their
-// order, any number on one connection; one with a longer poem than [MaxTransformed], and one that cannot be answered, close it. Refused is told why, on the connection's loop; it may be nil.
+// order, any number on one connection; one with a longer poem than [MaxTransformed], and one that cannot be answered, close it. Refused is told why, also of a request that the client's end has cut off, on the connection's loop; it may be nil.
 func TransformServer(refused func(peer net.Addr, err error)) func() rondo.Protocol {
 	requests := frame.Netstrings(MaxTransformed + maxName + 1)
 	return framed.Handle(requests, func() framed.Handler { return &transformer{refused: refused} })
@@ -127,4 +128,8 @@ func (t *transformer) FrameRefused(_ *framed.Conn, err error) { t.refuse(err) }
 func (t *transformer) PauseWriting(c *framed.Conn)  { c.PauseReading() }
 func (t *transformer) ResumeWriting(c *framed.Conn) { c.ResumeReading() }
 
-func (t *transformer) ConnectionLost(*framed.Conn, error) {}
+func (t *transformer) ConnectionLost(_ *framed.Conn, err error) {
+	if err == io.ErrUnexpectedEOF { //nolint:errorlint // documented to be bare
+		t.refuse(&RequestError{"it was cut off: the client has ended before it was whole"})
+	}
+}

@@ -88,6 +88,9 @@ func TestTransformServerRefuses(t *testing.T) {
 		"999999999999999999999:":  "netstring",
 		"1000102:":                "1000101",
 		"3:abcd":                  "netstring",
+		"5:ab":                    "cut off",
+		"12":                      "cut off",
+		"9:shout.one":             "cut off", // but for the comma
 	} {
 		refused := transforming(t, func(w *sim.World, c net.Conn) {
 			_, _ = c.Write([]byte(netstring("shout.before") + request))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/pemfile"
 )
 
 // Files are a certificate and its key in files, which may be replaced while the program runs: handshakes that begin from then on use the new ones, and connections
@@ -34,7 +35,7 @@ type stamp struct {
 	size    int64
 }
 
-// LoadFiles reads a certificate (PEM, its chain after it) and its key (PEM), as tls.LoadX509KeyPair does. It reads files: not on a loop.
+// LoadFiles reads a certificate (PEM, its chain after it) and its key (PEM), as tls.LoadX509KeyPair does; a file of more than 1 MiB is refused. It reads files: not on a loop.
 func LoadFiles(cert, key string) (*Files, error) {
 	f := &Files{cert: cert, key: key}
 	if err := f.Reload(); err != nil {
@@ -48,11 +49,24 @@ func LoadFiles(cert, key string) (*Files, error) {
 func (f *Files) Reload() error {
 	v := &version{stamps: f.look()} // before they are read: what changes meanwhile will be read again
 	var err error
-	if v.certificate, err = tls.LoadX509KeyPair(f.cert, f.key); err != nil {
+	if v.certificate, err = loadPair(f.cert, f.key); err != nil {
 		return fmt.Errorf("secure: loading the certificate %s with the key %s: %w", f.cert, f.key, err)
 	}
 	f.current.Store(v)
 	return nil
+}
+
+// loadPair is tls.LoadX509KeyPair with bounds.
+func loadPair(cert, key string) (tls.Certificate, error) {
+	c, err := pemfile.Read(cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	k, err := pemfile.Read(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(c, k)
 }
 
 // look says how the files are now. A file that is not there is like no other.

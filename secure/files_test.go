@@ -6,10 +6,12 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rondo-go/rondo"
+	"github.com/rondo-go/rondo/internal/pemfile"
 	"github.com/rondo-go/rondo/internal/rig"
 	"github.com/rondo-go/rondo/secure"
 	"github.com/rondo-go/rondo/stream"
@@ -130,5 +132,13 @@ func TestLoadFilesRefuses(t *testing.T) {
 	store(t, cert, filepath.Join(t.TempDir(), "other"), second, time.Now())
 	if _, err := secure.LoadFiles(cert, key); err == nil {
 		t.Error("a certificate and another's key were loaded")
+	}
+	if err := os.WriteFile(key, make([]byte, pemfile.MaxBytes+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range [][2]string{{cert, key}, {key, cert}} {
+		if _, err := secure.LoadFiles(pair[0], pair[1]); err == nil || !strings.HasSuffix(err.Error(), key+" has more than 1 MiB, the most that a file of certificates or keys (PEM) may have: give such a file") {
+			t.Errorf("a file that is too long: %v", err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ type journal struct {
 	mu      sync.Mutex
 	held    []byte
 	omitted int           // lines
+	failed  error         // the output's first
 	idle    chan struct{} // closed when all is written; nil while nothing is to be
 }
 
@@ -49,8 +51,9 @@ func (j *journal) work() {
 		held := j.held
 		j.held = nil
 		j.mu.Unlock()
-		_, _ = j.out.Write(held) // whom should one tell that the log cannot be written?
+		_, err := j.out.Write(held)
 		j.mu.Lock()
+		j.failed = cmp.Or(j.failed, err) // of the log there is nobody whom one could tell that
 		if j.omitted > 0 {
 			j.held = fmt.Appendf(j.held, "(%s of the log left out here: nobody read it.)\n", count(j.omitted, "line"))
 			j.omitted = 0
@@ -74,4 +77,11 @@ func (j *journal) flush(patience time.Duration) {
 	case <-idle:
 	case <-late.Done():
 	}
+}
+
+// failure is the first error of the output, as far as it has been written: flush comes before it.
+func (j *journal) failure() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failed
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ bytes; a longer one ends the connection. Ctrl-C ends the server.`,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := p.out
-			if strings.HasSuffix(s.address, "stdio:") { // which is the client's
+			if s.onStdio() { // which is the client's
 				out = p.errs
 			}
 			said := newJournal(out) // loops do not wait for who reads it
@@ -131,7 +132,13 @@ func (p *program) knock(ctx context.Context, k knocking) error {
 		defer cancel()
 	}
 	said := newJournal(p.out)
-	defer said.flush(lastWords)
+	err = tellJoke(ctx, e, k, dial, said)
+	said.flush(lastWords)
+	return cmp.Or(err, said.failure()) // a joke that nobody hears is no success
+}
+
+// tellJoke waits until the joke has been told.
+func tellJoke(ctx context.Context, e *rondo.Engine, k knocking, dial dialFunc, said io.Writer) error {
 	ended := make(chan error, 2)
 	dialed := dial(ctx, e, rondo.Dialer{}, k.server.network, k.server.address, knock.Client(k.name, teller(said), func(err error) { ended <- err }))
 	if _, err := dialed.Wait(ctx); err != nil {

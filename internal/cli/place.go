@@ -9,8 +9,9 @@ import (
 	"github.com/rondo-go/rondo/endpoint"
 )
 
-// place reads where to listen or connect: [HOST:]PORT or unix:PATH, which are on loopback unless they say otherwise, with tls: before the first of them if need be; or an endpoint with all that it may say.
+// place reads where to listen or connect: [HOST:]PORT or unix:PATH (or /PATH, or @NAME), which are on loopback unless they say otherwise, with tls: before the first of them if need be; or an endpoint with all that it may say.
 func place(what, s string) (endpoint.Endpoint, error) {
+	s = unixWord(s)
 	rest, encrypted := strings.CutPrefix(s, "tls:")
 	kind, _, ok := strings.Cut(rest, ":")
 	words := []string{"tcp", "tcp4", "tcp6", "systemd", "stdio"}
@@ -29,6 +30,14 @@ func place(what, s string) (endpoint.Endpoint, error) {
 	}
 	network, address, err := listenOn(what, rest)
 	return endpoint.Endpoint{Network: network, Address: address, TLS: encrypted}, err
+}
+
+// unixWord puts the word in front of a Unix socket's path or name that has none, as package endpoint understands it.
+func unixWord(s string) string {
+	if strings.HasPrefix(s, "/") || strings.HasPrefix(s, "@") {
+		return "unix:" + s
+	}
+	return s
 }
 
 // looksLikeIP reports whether a host can only be meant as an IPv4 address, and is none: the last label of a name is no number (RFC 3696, section 2).

@@ -71,9 +71,9 @@ func (p *program) transformPoetry() *cobra.Command {
 		Long: `Make other poems of poems. A request is a netstring, the name of a transform, a
 dot and a poem: "21:cummingsify.SPRING IS," is answered by "9:spring is,". Any
 number of requests may come on one connection, and are answered in their order.
-One that is no netstring, has a poem of more than a million bytes, or names a
-transform that there is not, is told on standard error, and ends the connection. Ctrl-C ends the
-server.`,
+One that is no netstring, or cut off before its end, has a poem of more than a
+million bytes, or names a transform that there is not, is told on standard error,
+and ends the connection. Ctrl-C ends the server.`,
 		Example: `  rondo transformpoetry --list
   rondo transformpoetry --port 10001
   printf '21:cummingsify.SPRING IS,' | nc -N localhost 10001`,
@@ -141,7 +141,7 @@ ends the proxy.`,
 				x.Timeout = -1
 			}
 			out := p.out
-			if strings.HasSuffix(s.address, "stdio:") { // which is the client's
+			if s.onStdio() { // which is the client's
 				out = p.errs
 			}
 			said := newJournal(out)

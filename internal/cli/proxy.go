@@ -57,7 +57,8 @@ there are descriptors for ("ulimit -n"), and the others wait.
 SIGUSR1 writes the statistics, and so does the end. Refused are those for whom
 no target could be reached, and those that never became connections: whose
 PROXY header or handshake failed, or that were above a limit. With --json
-whatever is no statistics is on standard error.
+whatever is no statistics is on standard error. If statistics that --json or
+--stats-every asks for cannot be written, the exit status is 1.
 
 Ctrl-C, or the signals INT, TERM and HUP, let in nobody new and wait for the
 others; Ctrl-C, INT or TERM after that end it at once.`,
@@ -113,6 +114,9 @@ func (p *program) runProxy(ctx context.Context, o proxyOptions, listen string, t
 		}
 		x.targets = append(x.targets, &proxyTarget{at: to})
 	}
+	if err := x.checkInsecure(); err != nil {
+		return err
+	}
 	e, err := rondo.New(o.config)
 	if err != nil {
 		return err
@@ -166,6 +170,9 @@ const spareDescriptors = 3
 
 // leaveRoom limits the clients to those for whom there is a descriptor for the way to their target as well: more would be let in, wait for one, and keep it from the others.
 func (x *proxy) leaveRoom(from *endpoint.Endpoint) {
+	if from.Network == "stdio" {
+		return // there is one client
+	}
 	room, known := descriptors.Room()
 	if most := max(1, (room-spareDescriptors)/2); known && (from.MaxConns == 0 || from.MaxConns > most) {
 		from.MaxConns, x.room = most, int64(most)
@@ -197,8 +204,11 @@ func (p *program) serveProxy(ctx context.Context, x *proxy, from endpoint.Endpoi
 	if o.json { // whoever reads it is a program
 		out = p.errs
 	}
-	report := func() {
-		fmt.Fprintln(statistics, x.report(o.json))
+	report := func() { // it says once that they are lost
+		if _, err := fmt.Fprintln(statistics, x.report(o.json)); err != nil && x.unsaid == nil && !stdio {
+			x.unsaid = err
+			fmt.Fprintf(p.errs, "The statistics cannot be written: %s.\n", oneLine(err.Error()))
+		}
 	}
 	words := make([]string, len(x.targets))
 	for i, t := range x.targets {
@@ -214,7 +224,7 @@ func (p *program) serveProxy(ctx context.Context, x *proxy, from endpoint.Endpoi
 			err := p.drain(x.engine, o.drain, out)
 			x.log.end()
 			report()
-			return err
+			return cmp.Or(err, x.unreported())
 		case <-closed:
 			err := x.engine.Close() // what it still counts
 			x.log.end()
@@ -224,6 +234,14 @@ func (p *program) serveProxy(ctx context.Context, x *proxy, from endpoint.Endpoi
 			report()
 		}
 	}
+}
+
+// unreported is how it ends if statistics were lost that the command line asks for: who collects them is to know.
+func (x *proxy) unreported() error {
+	if x.unsaid != nil && (x.options.json || x.options.statsEvery > 0) {
+		return errReported
+	}
+	return nil
 }
 
 // listeningOn are all addresses, as TARGET would have them.

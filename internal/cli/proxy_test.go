@@ -127,18 +127,21 @@ func TestProxyRefusesForDescriptors(t *testing.T) {
 	})
 }
 
-// TestSparseLog: a line a second, and how many more there were.
+// TestSparseLog: a line a second about each, and how many more there were.
 func TestSparseLog(t *testing.T) {
 	sim.Run(t, sim.Config{}, func(w *sim.World) {
 		var said bytes.Buffer
 		log := newSparseLog(&said)
 		l := w.Host("a").Engine().Loop()
-		say := func(times int) {
+		say := func(times int, about ...string) {
 			done := make(chan struct{})
 			l.Post(func() {
 				defer close(done)
 				for range times {
-					log.say(l, "a line")
+					log.say(l, "", "a line")
+					for _, name := range about {
+						log.say(l, name, "a line about "+name)
+					}
 				}
 			})
 			w.Sleep(100 * time.Millisecond)
@@ -148,9 +151,10 @@ func TestSparseLog(t *testing.T) {
 		w.Sleep(3 * time.Second)
 		say(7)
 		w.Sleep(3 * time.Second)
-		say(3)
+		say(3, "x:1", "y:2")
 		log.end()
-		if want := "a line\na line\n6 lines like it left out.\na line\n2 lines like it left out.\n"; said.String() != want {
+		if want := "a line\na line\n6 lines like it left out.\na line\na line about x:1\na line about y:2\n2 lines like it left out.\n" +
+			"Target x:1: 2 lines like it left out.\nTarget y:2: 2 lines like it left out.\n"; said.String() != want {
 			w.Errorf("it said\n%s", said.String())
 		}
 	})

@@ -22,6 +22,7 @@ type proxy struct {
 	targets  []*proxyTarget
 	next     atomic.Uint32 // whose turn it is
 	stats    proxyStats
+	unsaid   error // why the first statistics that are lost could not be written
 	log      *sparseLog
 	room     int64 // clients for whom there are descriptors; 0: that does not limit them
 }
@@ -31,6 +32,32 @@ type proxyTarget struct {
 	at     endpoint.Endpoint
 	dialer *endpoint.Dialer
 	down   atomic.Int64 // passed over until then, by Loop.Elapsed; 0: it is not known to be down
+}
+
+// checkInsecure refuses --insecure where there is nothing that it could be for.
+func (x *proxy) checkInsecure() error {
+	if !x.options.insecure {
+		return nil
+	}
+	encrypted := false
+	for _, t := range x.targets {
+		encrypted = encrypted || t.at.TLS
+		if t.at.CA != "" {
+			return wrong("--insecure checks nothing and ca= in TARGET %s says what to check: give one of them.", bare(t.at))
+		}
+	}
+	if !encrypted {
+		return wrong("--insecure is for a TARGET that is encrypted, and there is none: write tls: before it, or leave the option out.")
+	}
+	return nil
+}
+
+// targetHint is poetry.TrustHint in the words of a target: which one to trust is its option, since targets may differ.
+func targetHint(err error) string {
+	if poetry.TrustHint(err) == "" {
+		return ""
+	}
+	return ": name the file with the certificate to trust in the target, like tls:HOST:PORT?ca=FILE, or give --insecure to check nothing"
 }
 
 // passedOver is how long a target that could not be reached is passed over.
@@ -71,7 +98,7 @@ func (c *proxyClient) ConnectionMade(conn *rondo.Conn) {
 	}
 	x.stats.connections.Add(1)
 	if n := x.stats.open.Add(1); n == x.room {
-		x.log.say(conn.Loop(), fmt.Sprintf("There are %s, as many as there are descriptors for; others wait. See ulimit -n.", count(int(n), "client")))
+		x.log.say(conn.Loop(), "", fmt.Sprintf("There are %s, as many as there are descriptors for; others wait. See ulimit -n.", count(int(n), "client")))
 	}
 	conn.OnLost(func(error) { x.stats.open.Add(-1) })
 	c.left = x.order(conn.Loop().Elapsed())
@@ -101,7 +128,7 @@ func (c *proxyClient) connect(ctx context.Context) {
 			return
 		}
 		t.down.Store(int64(l.Elapsed() + passedOver))
-		x.log.say(l, fmt.Sprintf("Target %s cannot be reached: %v%s.", bare(t.at), oneLine(err.Error()), poetry.TrustHint(err)))
+		x.log.say(l, bare(t.at), fmt.Sprintf("Target %s cannot be reached: %v%s.", bare(t.at), oneLine(err.Error()), targetHint(err)))
 		if c.left = c.left[1:]; len(c.left) > 0 {
 			c.connect(ctx)
 			return
@@ -132,11 +159,11 @@ func (c *proxyClient) waitForDescriptors(ctx context.Context, err error) {
 	}
 	c.waits = min(max(2*c.waits, firstWait), longestWait)
 	if now+c.waits > c.until {
-		x.log.say(l, fmt.Sprintf("A client was refused after %v without a descriptor for the way to its target: %s.", x.options.connect, withoutDescriptors(err)))
+		x.log.say(l, "", fmt.Sprintf("A client was refused after %v without a descriptor for the way to its target: %s.", x.options.connect, withoutDescriptors(err)))
 		c.refuse()
 		return
 	}
-	x.log.say(l, fmt.Sprintf("Clients wait for descriptors for the way to their targets: %s.", withoutDescriptors(err)))
+	x.log.say(l, "", fmt.Sprintf("Clients wait for descriptors for the way to their targets: %s.", withoutDescriptors(err)))
 	l.After(c.waits, func() {
 		if ctx.Err() == nil {
 			c.connect(ctx)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,42 +58,65 @@ func (x *proxy) refusedEarly() int64 {
 	return max(0, n-(x.stats.connections.Load()-x.stats.open.Load()))
 }
 
-// sparseLog writes a line a second at the most, and then how many it has left out.
+// sparseLog writes a line a second about each subject at the most, and then how many it has left out. Subjects are a target's name, or "" for the proxy itself: so there are few.
 type sparseLog struct {
 	out *journal
 
-	mu      sync.Mutex
+	mu       sync.Mutex
+	subjects []*subject
+}
+
+// subject is what a sparseLog knows of one.
+type subject struct {
+	name    string
 	waiting bool // until the second is over
 	omitted int
 }
 
 func newSparseLog(w io.Writer) *sparseLog { return &sparseLog{out: newJournal(w)} }
 
-func (s *sparseLog) say(l *rondo.Loop, line string) {
+func (s *sparseLog) say(l *rondo.Loop, about, line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting {
-		s.omitted++
+	i := slices.IndexFunc(s.subjects, func(x *subject) bool { return x.name == about })
+	if i < 0 {
+		i = len(s.subjects)
+		s.subjects = append(s.subjects, &subject{name: about})
+	}
+	x := s.subjects[i]
+	if x.waiting {
+		x.omitted++
 		return
 	}
-	s.waiting = true
+	x.waiting = true
 	_, _ = s.out.Write([]byte(line + "\n")) // a journal never fails
-	l.After(time.Second, s.recall)
+	l.After(time.Second, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.recall(x)
+	})
 }
 
-// recall says what was left out.
-func (s *sparseLog) recall() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting = false
-	if s.omitted > 0 {
-		_, _ = fmt.Fprintf(s.out, "%s like it left out.\n", count(s.omitted, "line"))
-		s.omitted = 0
+// recall says what was left out. It is called with the lock.
+func (s *sparseLog) recall(x *subject) {
+	x.waiting = false
+	if x.omitted == 0 {
+		return
 	}
+	about := ""
+	if x.name != "" {
+		about = "Target " + x.name + ": "
+	}
+	_, _ = fmt.Fprintf(s.out, "%s%s like it left out.\n", about, count(x.omitted, "line"))
+	x.omitted = 0
 }
 
 // end says what was left out when there are no loops any more, and waits until all is written.
 func (s *sparseLog) end() {
-	s.recall()
+	s.mu.Lock()
+	for _, x := range s.subjects {
+		s.recall(x)
+	}
+	s.mu.Unlock()
 	s.out.flush(lastWords)
 }

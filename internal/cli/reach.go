@@ -10,7 +10,7 @@ import (
 type reach struct{ network, address string }
 
 func parseReach(s string) (reach, error) {
-	if strings.HasPrefix(s, "unix:") {
+	if s = unixWord(s); strings.HasPrefix(s, "unix:") {
 		network, address, err := listenOn(s, s)
 		return reach{network, address}, err
 	}

@@ -128,8 +128,8 @@ const longestSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 // listenOn reads an address to listen on, which the user has given as what. Loopback unless told otherwise: a missing host is 127.0.0.1.
 func listenOn(what, s string) (network, address string, err error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
-		if path == "" {
-			return "", "", wrong("%s: a Unix socket needs a path: write it like unix:/tmp/echo.sock.", what)
+		if path == "" || path == "@" {
+			return "", "", wrong("%s: a Unix socket needs a path, or @ and a name: write it like unix:/tmp/echo.sock.", what)
 		}
 		if len(path) > longestSocketPath {
 			return "", "", wrong("%s: the path of the Unix socket has %d bytes: give one of at most %d, which is the "+

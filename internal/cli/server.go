@@ -47,7 +47,7 @@ func (s *server) portFlag(f *pflag.FlagSet, zero int) {
 // flags are the options that all of them have.
 func (s *server) flags(f *pflag.FlagSet) {
 	f.Var(filled{&s.address, "address"}, "addr",
-		"[HOST:]PORT or unix:PATH; without a host, on 127.0.0.1; the port is from 1 to 65535, or 0 for a free one. "+
+		"[HOST:]PORT, unix:PATH or @NAME (a Unix socket without a file); without a host, on 127.0.0.1; the port is from 1 to 65535, or 0 for a free one. "+
 			"Or an endpoint with options, like tcp::7000?maxconns=100, systemd:NAME or stdio:")
 	f.Var(whole{&s.config.Loops, 0, maxLoops}, "loops", fmt.Sprintf("event loops, at most %d; 0 means one for each processor", maxLoops))
 	f.Var(filled{&s.config.Poller, "poller"}, "poller", "how to wait for events: "+pollers()+" (default the best that works)")
@@ -117,6 +117,12 @@ func (s *server) endpoint() (endpoint.Endpoint, error) {
 		at.ALPN = s.alpn
 	}
 	return at, err
+}
+
+// onStdio reports whether it serves standard input and output: its output is the client's.
+func (s *server) onStdio() bool {
+	at, err := place("--addr", s.address)
+	return err == nil && at.Network == "stdio"
 }
 
 // listen serves until ctx ends, with protocols that accept makes.

@@ -27,6 +27,7 @@ var layers = []layer{
 	{"internal/wheel", "", true, "timers are arithmetic; they know nothing of rondo"},
 	{"internal/sock", "golang.org/x/sys", true, "system calls know nothing of rondo"},
 	{"internal/descriptors", "", true, "what an error means does not depend on who met it"},
+	{"internal/pemfile", "", true, "a file is a file, whatever its certificates are for"},
 	{
 		"internal/poller", "internal/sock internal/wheel golang.org/x/sys", true,
 		"a backend is replaced by a simulated one, so it must know nothing of rondo",
@@ -47,11 +48,11 @@ var layers = []layer{
 	{"framed", "rondo frame", false, "it joins what frame finds to what a connection hears, so that neither needs the other"},
 	{"stream", "rondo task frame", false, "if streams need more than the public API, mend the API"},
 
-	{"secure", "rondo", false, "a layer does not know the protocols above it, http1 least of all"},
+	{"secure", "rondo internal/pemfile", false, "a layer does not know the protocols above it, http1 least of all"},
 	{"proxyproto", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
 	{"proxied", "rondo proxyproto", false, "it is below TLS and knows nothing of it"},
 	{"activation", "", false, "what a service manager passes are files, whoever serves them"},
-	{"endpoint", "rondo secure proxied proxyproto activation", false, "it joins what carries a protocol, and knows no protocol"},
+	{"endpoint", "rondo secure proxied proxyproto activation internal/pemfile", false, "it joins what carries a protocol, and knows no protocol"},
 	{"inetd", "rondo", false, "a protocol does not know whether it is encrypted"},
 	{"knock", "rondo frame framed", false, "likewise"},
 	{"http1/wire", "", true, "parsers do no I/O, so that they can be fuzzed without a socket"},
