@@ -328,7 +328,7 @@ func TestWriteFilesToWaits(t *testing.T) {
 	u := newUnwrapping(0)
 	pl, _ := packetBox(t, e, rondo.PacketConfig{}, u)
 	to := pl.LocalAddr()
-	rig.On(t, e.Loop(), func() { pl.Handle().Do((*rondo.PacketConn).PauseReading) })
+	onSocket(t, pl.Handle(), (*rondo.PacketConn).PauseReading)
 	r, w := rig.Pipe(t)
 	p := &pressed{newPackets(quiet), make(chan string, 9)}
 	from := mustListenPacket(t, e, "unixgram", "", p).Handle()
@@ -346,7 +346,7 @@ func TestWriteFilesToWaits(t *testing.T) {
 			t.Errorf("one without files: %v", err)
 		}
 	}
-	rig.On(t, e.Loop(), func() { from.Do(fill) })
+	onSocket(t, from, fill)
 	if got := rig.Await(t, p.told); got != "pause" {
 		t.Errorf("%s was told", got)
 	}
@@ -360,8 +360,8 @@ func TestWriteFilesToWaits(t *testing.T) {
 		}
 	}
 
-	rig.On(t, e.Loop(), func() { pl.Handle().Do((*rondo.PacketConn).PauseReading) })
-	rig.On(t, e.Loop(), func() { from.Do(fill) })
+	onSocket(t, pl.Handle(), (*rondo.PacketConn).PauseReading)
+	onSocket(t, from, fill)
 	from.Abort()
 	rig.Await(t, p.closed)
 	_ = pl.Close() // with what the kernel has for it
@@ -373,7 +373,7 @@ func TestWriteFilesToWaits(t *testing.T) {
 func TestWriteFilesToOthers(t *testing.T) {
 	e := newTestEngine(t, rondo.Config{})
 	slow := mustListenPacket(t, e, "unixgram", filepath.Join(t.TempDir(), "slow"), newPackets(quiet))
-	rig.On(t, e.Loop(), func() { slow.Handle().Do((*rondo.PacketConn).PauseReading) })
+	onSocket(t, slow.Handle(), (*rondo.PacketConn).PauseReading)
 	u := newUnwrapping(0)
 	pl, _ := packetBox(t, e, rondo.PacketConfig{}, u)
 	r, w := rig.Pipe(t)
@@ -382,30 +382,36 @@ func TestWriteFilesToOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rig.On(t, e.Loop(), func() {
-		from.Handle().Do(func(c *rondo.PacketConn) {
-			for range 50 { // more than the kernel takes
-				_ = c.WriteTo([]byte("x"), slow.LocalAddr())
-			}
-			if err := c.WriteFilesTo([]byte("z"), pl.LocalAddr(), w, w); err != nil {
-				t.Error(err)
-			}
-		})
+	onSocket(t, from.Handle(), func(c *rondo.PacketConn) {
+		for range 50 { // more than the kernel takes
+			_ = c.WriteTo([]byte("x"), slow.LocalAddr())
+		}
+		if err := c.WriteFilesTo([]byte("z"), pl.LocalAddr(), w, w); err != nil {
+			t.Error(err)
+		}
 	})
 	if x := rig.Await(t, u.got); x.data != "z" || x.came != 2 {
 		t.Errorf("%+v came", x)
 	}
-	rig.On(t, e.Loop(), func() {
-		from.Handle().Do(func(c *rondo.PacketConn) {
-			if c.Buffered() == 0 {
-				t.Error("the slow one had room: the test shows nothing")
-			}
-			if err := c.WriteFilesTo(make([]byte, 10_000), pl.LocalAddr(), w); !errors.Is(err, rondo.ErrPacketQueueFull) {
-				t.Errorf("beyond the limit: %v", err)
-			}
-		})
+	onSocket(t, from.Handle(), func(c *rondo.PacketConn) {
+		if c.Buffered() == 0 {
+			t.Error("the slow one had room: the test shows nothing")
+		}
+		if err := c.WriteFilesTo(make([]byte, 10_000), pl.LocalAddr(), w); !errors.Is(err, rondo.ErrPacketQueueFull) {
+			t.Errorf("beyond the limit: %v", err)
+		}
 	})
 	expectClosed(t, r, w)
+}
+
+// onSocket runs fn on the socket's loop, and returns when it has.
+func onSocket(t *testing.T, h rondo.PacketHandle, fn func(c *rondo.PacketConn)) {
+	t.Helper()
+	done := make(chan struct{})
+	if !h.Do(func(c *rondo.PacketConn) { defer close(done); fn(c) }) {
+		t.Fatal("the socket is closed")
+	}
+	rig.Await(t, done)
 }
 
 // A datagram that cannot be sent takes its files with it, and the others go on.
