@@ -14,8 +14,13 @@ type held []int
 
 // hold opens connections and has one message echoed on each. The descriptors belong to the process for as long as it
 // likes: see held.release.
-func hold(server netip.AddrPort, conns, size int) (h held, err error) {
+func hold(server netip.AddrPort, conns, size int) (held, error) {
 	sheet := newSheet(size)
+	return holdEach(server, conns, func(i, fd int) error { return exchange(fd, sheet.message(i, 0)) })
+}
+
+// holdEach opens connections, and calls talk for each while it blocks.
+func holdEach(server netip.AddrPort, conns int, talk func(i, fd int) error) (h held, err error) {
 	defer func() {
 		if err != nil {
 			h.release()
@@ -24,11 +29,11 @@ func hold(server netip.AddrPort, conns, size int) (h held, err error) {
 	}()
 	for i := range conns {
 		fd, err := connect(server, i)
-		if err != nil {
-			return h, fmt.Errorf("connection %d of %d: %w", i+1, conns, err)
+		if err == nil {
+			h = append(h, fd)
+			err = talk(i, fd)
 		}
-		h = append(h, fd)
-		if err := exchange(fd, sheet.message(i, 0)); err != nil {
+		if err != nil {
 			return h, fmt.Errorf("connection %d of %d: %w", i+1, conns, err)
 		}
 	}

@@ -171,22 +171,6 @@ func (p *page) check(got int, piece []byte) error {
 }
 
 // holdHTTP is hold for servers of HTTP.
-func holdHTTP(server netip.AddrPort, conns, _ int) (h held, err error) {
-	defer func() {
-		if err != nil {
-			h.release()
-			h = nil
-		}
-	}()
-	for i := range conns {
-		fd, err := connect(server, i)
-		if err != nil {
-			return h, fmt.Errorf("connection %d of %d: %w", i+1, conns, err)
-		}
-		h = append(h, fd)
-		if err := new(page).ask(fd); err != nil {
-			return h, fmt.Errorf("connection %d of %d: %w", i+1, conns, err)
-		}
-	}
-	return h, nil
+func holdHTTP(server netip.AddrPort, conns, _ int) (held, error) {
+	return holdEach(server, conns, func(_, fd int) error { return new(page).ask(fd) })
 }

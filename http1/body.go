@@ -26,10 +26,7 @@ func (b *body) Read(p []byte) (int, error) {
 		case len(p) == 0:
 			return 0, nil
 		case len(x.in) > 0:
-			n := copy(p, x.in)
-			if x.in = x.in[n:]; len(x.in) == 0 {
-				x.in = nil
-			}
+			n := take(p, &x.in)
 			if x.full && len(x.in) < window/2 {
 				x.post()
 			}

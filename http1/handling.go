@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +21,6 @@ type handling struct {
 	req   *http.Request
 	began time.Duration
 
-	task *task.Task  // in which the handler runs; nil if it is on a goroutine
 	gone atomic.Bool // the handler has returned, and what it has left behind must not reach the connection
 
 	// The handler's.
@@ -39,24 +37,22 @@ type handling struct {
 	over     bool
 	returned bool // the task has
 
-	mu       sync.Mutex
-	changed  sync.Cond
-	waiter   *rondo.Promise[struct{}] // of a task, in place of changed
-	in       []byte                   // of the body, not Read
-	whole    bool                     // it is all there
-	inErr    error                    // or why it never will be
-	full     bool                     // reading is paused, since in is full
-	closed   bool                     // Body.Close was called
-	expects  bool                     // the client waits for 100 Continue
-	out      []byte                   // of the answer, not taken by the loop
-	stalled  bool                     // the peer does not read
-	last     bool                     // no further request is wanted on this connection
-	answers  bool                     // the head of the answer is made, so 100 Continue would be a part of that
-	got      int64                    // bytes of the body that have come
-	posted   bool                     // the loop has been asked to come
-	asks     asks                     // for what
-	dead     error                    // the connection is gone
-	read     *deadline                // nil until there is one
+	monitor            // of what follows; its task is the handler's
+	in       []byte    // of the body, not Read
+	whole    bool      // it is all there
+	inErr    error     // or why it never will be
+	full     bool      // reading is paused, since in is full
+	closed   bool      // Body.Close was called
+	expects  bool      // the client waits for 100 Continue
+	out      []byte    // of the answer, not taken by the loop
+	stalled  bool      // the peer does not read
+	last     bool      // no further request is wanted on this connection
+	answers  bool      // the head of the answer is made, so 100 Continue would be a part of that
+	got      int64     // bytes of the body that have come
+	posted   bool      // the loop has been asked to come
+	asks     asks      // for what
+	dead     error     // the connection is gone
+	read     *deadline // nil until there is one
 	write    *deadline
 	taken    *hijack
 	transfer *transfer
@@ -84,7 +80,7 @@ const (
 func (h *conn) startHandling(c *rondo.Conn, r *wire.Request, p []byte, mode mode) {
 	s := h.shard
 	x := &handling{conn: h}
-	x.changed.L = &x.mu
+	x.monitor.init(s.loop)
 	x.ctx.shard = s
 	x.ctx.local = x.local
 	x.req = new(http.Request).WithContext(&x.ctx)
@@ -227,8 +223,6 @@ func (x *handling) isLast() bool {
 	return x.last || x.expects || !x.whole && x.length-x.got > maxDropped
 }
 
-func (x *handling) engine() *rondo.Engine { return x.conn.shard.loop.Engine() }
-
 // post has the loop come, with the lock held.
 func (x *handling) post() {
 	if !x.posted && x.dead == nil {
@@ -244,54 +238,6 @@ func (x *handling) put(p []byte) {
 	} else {
 		x.out = append(x.out, p...)
 	}
-}
-
-// wake tells those that wait, with the lock held.
-func (x *handling) wake() {
-	if x.waiter != nil {
-		x.waiter.Resolve(struct{}{})
-		x.waiter = nil
-		return
-	}
-	x.changed.Broadcast()
-	x.engine().Wake(x)
-}
-
-// wait waits until ready says so, with the lock held. A task may be cancelled meanwhile: that is the error.
-func (x *handling) wait(ready func() bool) error {
-	for !ready() {
-		if x.task != nil {
-			if err := x.await(); err != nil && !ready() {
-				return err
-			}
-			continue
-		}
-		x.block(ready)
-		if !ready() {
-			x.changed.Wait()
-		}
-	}
-	return nil
-}
-
-// await is a task's way of waiting to be woken.
-func (x *handling) await() error {
-	p := rondo.NewPromise[struct{}](x.conn.shard.loop)
-	x.waiter = p
-	x.mu.Unlock()
-	defer x.mu.Lock()
-	_, err := task.Await(x.task, p.Future())
-	return err
-}
-
-func (x *handling) block(ready func() bool) {
-	x.mu.Unlock()
-	defer x.mu.Lock() // also when Block does not return, since the goroutine is killed
-	x.engine().Block(func() bool {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		return ready()
-	}, x)
 }
 
 // Run is the loop, come to do what the handler has asked for.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 
 	"github.com/rondo-go/rondo"
 	"github.com/rondo-go/rondo/task"
@@ -16,16 +15,12 @@ import (
 type incoming struct {
 	call   call
 	engine *rondo.Engine
-	loop   *rondo.Loop
-	task   *task.Task // whose the answer is; nil if it is a goroutine's
 
 	ready chan struct{} // of a goroutine that waits for the head
 	stop  func() bool   // minding the request's context
 	ended func()        // told when the body has been read, or closed; may be nil
 
-	mu      sync.Mutex
-	changed sync.Cond
-	waiter  *rondo.Promise[struct{}] // of a task, in place of changed and ready
+	monitor // of what follows; its task is the one whose the answer is
 	answer  *http.Response
 	in      []byte // of the body, not Read
 	whole   bool   // it is all there
@@ -56,7 +51,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.call.stopSending()
 		return nil, rondo.ErrEngineClosed
 	}
-	x.engine.Block(func() bool { return len(x.ready) > 0 || ctx.Err() != nil }, ctx, x)
+	x.engine.Block(func() bool { return len(x.ready) > 0 || ctx.Err() != nil }, ctx, &x.monitor)
 	select {
 	case <-x.ready:
 	case <-ctx.Done():
@@ -82,8 +77,8 @@ func (t *Transport) prepare(x *incoming, req *http.Request) error {
 }
 
 func (x *incoming) init(l *rondo.Loop, t *task.Task) {
-	x.loop, x.engine, x.task = l, l.Engine(), t
-	x.changed.L = &x.mu
+	x.monitor.init(l)
+	x.engine, x.task = l.Engine(), t
 }
 
 // result is what has come, when something has.
@@ -184,57 +179,15 @@ func (x *incoming) finished(trailer http.Header, err error) {
 	x.wake()
 }
 
-// wake tells who waits, with the lock held.
+// wake tells who waits, with the lock held: for the head, or for more of the body.
 func (x *incoming) wake() {
-	switch {
-	case x.waiter != nil:
-		x.waiter.Resolve(struct{}{})
-		x.waiter = nil
-	case x.task == nil:
+	if x.task == nil {
 		select {
 		case x.ready <- struct{}{}:
 		default:
 		}
-		x.changed.Broadcast()
-		x.engine.Wake(x)
 	}
-}
-
-// wait waits until ready says so, with the lock held. A task may be cancelled meanwhile: that is the error.
-func (x *incoming) wait(ready func() bool) error {
-	for !ready() {
-		if x.task != nil {
-			if err := x.await(); err != nil && !ready() {
-				return err
-			}
-			continue
-		}
-		x.block(ready)
-		if !ready() {
-			x.changed.Wait()
-		}
-	}
-	return nil
-}
-
-// await is a task's way of waiting to be woken.
-func (x *incoming) await() error {
-	p := rondo.NewPromise[struct{}](x.loop)
-	x.waiter = p
-	x.mu.Unlock()
-	defer x.mu.Lock()
-	_, err := task.Await(x.task, p.Future())
-	return err
-}
-
-func (x *incoming) block(ready func() bool) {
-	x.mu.Unlock()
-	defer x.mu.Lock() // also when Block does not return, since the goroutine is killed
-	x.engine.Block(func() bool {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		return ready()
-	}, x)
+	x.monitor.wake()
 }
 
 // incomingBody is an answer's body.
@@ -252,10 +205,7 @@ func (b *incomingBody) Read(p []byte) (int, error) {
 		case len(p) == 0:
 			return 0, nil
 		case len(x.in) > 0:
-			n := copy(p, x.in)
-			if x.in = x.in[n:]; len(x.in) == 0 {
-				x.in = nil
-			}
+			n := take(p, &x.in)
 			if x.full && len(x.in) < window/2 {
 				x.post()
 			}

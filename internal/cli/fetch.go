@@ -8,10 +8,8 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -104,21 +102,11 @@ func (p *program) fetchURLs(ctx context.Context, f urlFetching) error {
 	if err != nil {
 		return err
 	}
-	if f.timeline != "" {
-		giveUp, err := reserve(f.timeline)
-		if err != nil {
-			return err
-		}
-		defer giveUp()
+	giveUp, err := prepare(f.timeline, f.output)
+	if err != nil {
+		return err
 	}
-	if f.output != "" {
-		if err := makeFolder(f.output); err != nil {
-			return err
-		}
-	}
-	if f.output != "" || f.timeline != "" {
-		signal.Ignore(syscall.SIGPIPE) // the files are still wanted when nobody reads what is said
-	}
+	defer giveUp()
 	g := &getter{urlFetching: f, program: p, status: make([]string, len(f.urls))}
 	addresses := make([]poetry.Address, len(f.urls))
 	for i, u := range f.urls {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,24 +80,13 @@ func (p *program) fetch(ctx context.Context, f fetching) error {
 	if err != nil {
 		return err
 	}
-	if f.timeline != "" {
-		giveUp, err := reserve(f.timeline)
-		if err != nil {
-			return err
-		}
-		defer giveUp()
+	giveUp, err := prepare(f.timeline, f.output)
+	if err != nil {
+		return err
 	}
-	if f.output != "" {
-		if err := makeFolder(f.output); err != nil {
-			return err
-		}
-	}
+	defer giveUp()
 
 	client := poetry.Client{Timeout: f.timeout, Now: p.clock.now, TLS: encryption, Discard: !f.print && f.output == ""}
-	if f.output != "" || f.timeline != "" {
-		// An output whose reader has gone away is an error like any other, and not the process's end: the files are still wanted.
-		signal.Ignore(syscall.SIGPIPE)
-	}
 	out := &outlook{Writer: p.out}
 	if f.output == "" && f.timeline == "" {
 		// Without an output there is nothing that the poems are wanted for.

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/rondo-go/rondo/poetry"
 )
@@ -102,6 +104,27 @@ func writeWhole(folder, name string, text []byte) error {
 		_ = os.Remove(part)
 	}
 	return err
+}
+
+// prepare sees to what the end is written into, before anybody waits for it: a drawing and a folder, neither of which need be wanted.
+func prepare(timeline, folder string) (giveUp func(), err error) {
+	giveUp = func() {}
+	if timeline != "" {
+		if giveUp, err = reserve(timeline); err != nil {
+			return nil, err
+		}
+	}
+	if folder != "" {
+		if err := makeFolder(folder); err != nil {
+			giveUp()
+			return nil, err
+		}
+	}
+	if timeline != "" || folder != "" {
+		// An output whose reader has gone away is an error like any other, and not the process's end: the files are still wanted.
+		signal.Ignore(syscall.SIGPIPE)
+	}
+	return giveUp, nil
 }
 
 // makeFolder sees to it that the folder is there and takes files, before anybody waits for what goes into it.
